@@ -1,0 +1,86 @@
+"""Reads the index of a checkpoint, to know what its shards must hold.
+
+variables.index is a LevelDB table (leveldb/doc/table_format.md): blocks of prefix-compressed keys, an index block of
+handles to them, and a footer of 48 bytes. Its values are BundleHeaderProto under the empty key and one
+BundleEntryProto a tensor (tensorflow/core/protobuf/tensor_bundle.proto). TensorFlow writes the blocks uncompressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from pytest_tfserving.wire import tensorflow_pb2 as tf
+
+_FOOTER_SIZE = 48
+_MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
+
+
+def find_damage(prefix: Path) -> str | None:
+    """What is missing of the checkpoint `prefix`.index with its shards, as a sentence; None where nothing is.
+
+    Sizes are compared, contents are not: a shard that is as long as its index says is taken to be whole.
+    """
+    index = prefix.with_name(prefix.name + ".index")
+    if not index.is_file():
+        return f"{index} is missing"
+    try:
+        entries = dict(_entries(index.read_bytes()))
+        shards = tf.BundleHeaderProto.FromString(entries.pop(b"")).num_shards
+        needed = [0] * shards
+        for value in entries.values():
+            entry = tf.BundleEntryProto.FromString(value)
+            needed[entry.shard_id] = max(needed[entry.shard_id], entry.offset + entry.size)
+    except (ValueError, IndexError, KeyError, DecodeError):
+        return f"{index} is cut short or damaged"
+    for shard, size in enumerate(needed):
+        data = prefix.with_name(f"{prefix.name}.data-{shard:05}-of-{shards:05}")
+        if not data.is_file():
+            return f"{data} is missing"
+        if data.stat().st_size < size:
+            return f"{data} is cut short: {data.stat().st_size} bytes, its index needs {size}"
+    return None
+
+
+def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
+    if len(table) < _FOOTER_SIZE or not table.endswith(_MAGIC):
+        raise ValueError("no table footer")
+    footer = table[-_FOOTER_SIZE:]
+    position = 0
+    for _ in range(2):  # the handle of the meta-index block comes first; nothing in it matters here
+        _, position = _varint(footer, position)
+    offset, position = _varint(footer, position)
+    size, _ = _varint(footer, position)
+    for _, handle in _block(table, offset, size):
+        block_offset, position = _varint(handle, 0)
+        block_size, _ = _varint(handle, position)
+        yield from _block(table, block_offset, block_size)
+
+
+def _block(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    block = table[offset : offset + size]
+    if len(block) != size or table[offset + size] != 0:  # the byte after a block is its compression: 0 is none
+        raise ValueError("block out of bounds or compressed")
+    restarts = int.from_bytes(block[-4:], "little")
+    end, position, key = size - 4 - 4 * restarts, 0, b""
+    while position < end:
+        shared, position = _varint(block, position)
+        unshared, position = _varint(block, position)
+        length, position = _varint(block, position)
+        key = key[:shared] + block[position : position + unshared]
+        position += unshared
+        yield key, block[position : position + length]
+        position += length
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7

@@ -1,0 +1,130 @@
+"""saved_model.pb -> ModelSchema, without TensorFlow.
+
+The tags, the signatures and what a server would trip over later are read from the protos alone
+(tensorflow/core/protobuf/saved_model.proto, meta_graph.proto).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from pytest_tfserving import checkpoint
+from pytest_tfserving.errors import ExportError
+from pytest_tfserving.schema import ModelSchema, Signature, TensorSpec
+from pytest_tfserving.tensors import dtype_name
+from pytest_tfserving.wire import tensorflow_pb2 as tf
+
+DEFAULT_TAGS = ("serve",)
+
+# Operations that read a variable's value from variables/: resource variables (TF2) and reference variables (TF1).
+_VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+
+
+def read_schema(directory: Path, tags: Sequence[str] = DEFAULT_TAGS) -> ModelSchema:
+    """The signatures of the SavedModel in `directory`, of the graph with exactly `tags`.
+
+    Raises ExportError where the file is missing or does not parse, no graph has the tags, variables or assets that
+    the graph needs are missing or cut short. A real server loads a TF2 export without its variables, reports it
+    AVAILABLE and fails at each predict (loader.cc restores only if the index is there), so that is said here.
+    """
+    return schema_of(_checked_meta_graph(directory, tags).signature_def)
+
+
+def schema_of(signatures: Mapping[str, tf.SignatureDef]) -> ModelSchema:
+    """The schema of a signature_def map, as an export holds it and as a server's metadata gives it."""
+    return ModelSchema({name: _signature(name, signatures[name]) for name in sorted(signatures)})
+
+
+def tag_sets(directory: Path) -> list[tuple[str, ...]]:
+    """The tags of each graph in the SavedModel, in the file's order."""
+    return [tuple(graph.meta_info_def.tags) for graph in _read(directory).meta_graphs]
+
+
+def find_signature(schema: ModelSchema, name: str, where: str) -> Signature:
+    """The signature called `name`. Raises ExportError that lists those that there are and suggests the closest."""
+    if name in schema.signatures:
+        return schema.signatures[name]
+    known = list(schema.callable_signatures)
+    close = get_close_matches(name, known, n=1)
+    raise ExportError(
+        f"no signature {name!r} in {where}; it has {', '.join(map(repr, known)) or 'none'}"
+        + (f"; did you mean {close[0]!r}?" if close else "")
+    )
+
+
+def _checked_meta_graph(directory: Path, tags: Sequence[str]) -> tf.MetaGraphDef:
+    saved_model = _read(directory)
+    for graph in saved_model.meta_graphs:
+        if set(graph.meta_info_def.tags) == set(tags):
+            break
+    else:
+        sets = [f"{{{', '.join(graph.meta_info_def.tags)}}}" for graph in saved_model.meta_graphs]
+        first = [repr(tag) for tag in saved_model.meta_graphs[0].meta_info_def.tags] if sets else []
+        raise ExportError(
+            f"no graph with tags {{{', '.join(tags)}}} in {directory}; it has {' and '.join(sets) or 'no graph at all'}"
+            + (f"; name them in the marker: tags=({', '.join(first)},)" if first else "")
+        )
+    if _has_variables(graph):
+        damage = checkpoint.find_damage(directory / "variables" / "variables")
+        if damage:
+            raise ExportError(
+                f"the graph has variables, and {damage}; a server would load the model and fail at every predict. "
+                f"Copy the export whole, or export it again"
+            )
+    for asset in graph.asset_file_def:
+        if not (directory / "assets" / asset.filename).is_file():
+            raise ExportError(f"{directory / 'assets' / asset.filename} is missing; the graph reads it when it starts")
+    return graph
+
+
+def _read(directory: Path) -> tf.SavedModel:
+    binary, text = directory / "saved_model.pb", directory / "saved_model.pbtxt"
+    try:
+        if binary.is_file():
+            saved_model = tf.SavedModel.FromString(binary.read_bytes())
+        elif text.is_file():
+            saved_model = text_format.Parse(text.read_bytes(), tf.SavedModel(), allow_unknown_field=True)
+        else:
+            raise ExportError(f"no SavedModel in {directory}: neither saved_model.pb nor saved_model.pbtxt")
+    except (DecodeError, text_format.ParseError) as error:
+        file = binary if binary.is_file() else text
+        raise ExportError(
+            f"{file} ({file.stat().st_size} bytes) does not parse as a SavedModel: it is cut short or damaged "
+            f"({error}). Copy the export whole, or export it again"
+        ) from error
+    if not saved_model.meta_graphs:
+        raise ExportError(f"{binary if binary.is_file() else text} holds no graph: it is empty or cut short")
+    return saved_model
+
+
+def _has_variables(graph: tf.MetaGraphDef) -> bool:
+    functions = graph.graph_def.library.function
+    return any(node.op in _VARIABLE_OPS for node in graph.graph_def.node) or any(
+        node.op in _VARIABLE_OPS for function in functions for node in function.node_def
+    )
+
+
+def _signature(name: str, signature: tf.SignatureDef) -> Signature:
+    return Signature(
+        name=name,
+        inputs=_specs(signature.inputs),
+        outputs=_specs(signature.outputs),
+        method_name=signature.method_name,
+        defaulted=frozenset(signature.defaults),
+    )
+
+
+def _specs(infos: Mapping[str, tf.TensorInfo]) -> dict[str, TensorSpec]:
+    return {alias: _spec(infos[alias]) for alias in sorted(infos)}
+
+
+def _spec(info: tf.TensorInfo) -> TensorSpec:
+    shape = None
+    if info.HasField("tensor_shape") and not info.tensor_shape.unknown_rank:
+        shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
+    return TensorSpec(dtype_name(info.dtype), shape, info.name)
