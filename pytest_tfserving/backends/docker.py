@@ -1,0 +1,179 @@
+"""A tensorflow/serving container, through testcontainers.
+
+Runs in the keeper, which owns the container as it owns a process: so testcontainers' own reaper (Ryuk) is not started,
+which would end the container with the process that asked for it first, and needs an image of its own. Should a keeper
+be killed together with its run, the container's labels tell the next one that it may be removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import threading
+import time
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock, Timeout
+
+from pytest_tfserving.backends import docker_image
+from pytest_tfserving.backends.base import Say, ServerSpec, Started, model_config
+from pytest_tfserving.backends.docker_engine import connect, engine_sees_our_paths, is_remote
+from pytest_tfserving.endpoint import Endpoint
+from pytest_tfserving.errors import StartupError
+
+GRPC_PORT, REST_PORT = 8500, 8501  # what the official image's entry point listens on
+MODELS = "/models"
+CONFIG = "/pytest-tfserving/models.config"
+
+# On every container: whose it is. A keeper holds the lock file at `lease` for as long as it lives.
+LABEL = "pytest-tfserving"
+HOST_LABEL, LEASE_LABEL = f"{LABEL}.host", f"{LABEL}.lease"
+
+
+def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ContainerServer:
+    """Starts a container of the image `spec.program`; its models may still be loading when this returns."""
+    from docker.errors import APIError
+    from testcontainers.core.config import testcontainers_config
+
+    testcontainers_config.ryuk_disabled = True
+    client = connect()
+    remove_leftovers(client.client)
+    image = docker_image.ensure(client.client, spec.program, say)
+    mount = engine_sees_our_paths(client)
+    for try_mount in [True, False] if mount else [False]:
+        container = _container(spec, workdir, mount=try_mount)
+        try:
+            container.start()
+        except APIError as error:
+            with contextlib.suppress(APIError):
+                container.stop()
+            # Docker Desktop shares only some folders; a path that it does not share is copied like a remote engine's.
+            if try_mount and any(text in str(error) for text in ("mounts denied", "bind source path does not exist")):
+                continue
+            raise StartupError(
+                f"container of {spec.program} cannot be started: {error.explanation or error}"
+            ) from error
+        break
+    provenance = {"backend": "docker", "image": spec.program, "image_id": image.short_id}
+    return ContainerServer(container, log, provenance)
+
+
+def remove_leftovers(client: Any) -> list[str]:
+    """Removes containers of this machine whose keeper is gone; gives their names. Other people's are not touched."""
+    removed = []
+    for container in client.containers.list(all=True, filters={"label": f"{HOST_LABEL}={platform.node()}"}):
+        lease = Path(container.labels.get(LEASE_LABEL, ""))
+        if not _is_held(lease):
+            with contextlib.suppress(Exception):  # another run may be removing it at the same moment
+                container.remove(force=True, v=True)
+                removed.append(container.name)
+    return removed
+
+
+class ContainerServer:
+    """A container that a keeper owns. Its output is copied to `log` as it comes."""
+
+    def __init__(self, container: Any, log: Path, provenance: dict[str, str]) -> None:
+        self._container = container
+        self._wrapped = container.get_wrapped_container()
+        self._stopping = False
+        threading.Thread(target=self._copy_output, args=(log,), daemon=True).start()
+        try:
+            self.started = Started(self._endpoint(), provenance)
+        except Exception as error:
+            ended = self._ended()
+            log.write_bytes(self._wrapped.logs())
+            self.stop()
+            raise StartupError(f"the container ended at once: {ended or error}") from error
+
+    def wait(self) -> str:
+        """See base.Server."""
+        while True:
+            ended = self._ended()
+            if ended:
+                return ended
+            with contextlib.suppress(Exception):  # a read that timed out, or an engine that restarts: look again
+                self._wrapped.wait(timeout=60)
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """See base.Server. Killed, not asked: the official image's shell does not pass SIGTERM on and waits 10 s."""
+        self._stopping = True
+        from docker.errors import APIError, NotFound
+
+        with contextlib.suppress(NotFound):
+            try:
+                self._container.stop(force=True, delete_volume=True)
+            except APIError as error:
+                if error.status_code != 409:  # 409: its removal is under way
+                    raise
+
+    def _endpoint(self) -> Endpoint:
+        host = self._container.get_container_host_ip()
+        # The ports are published on 127.0.0.1 alone; `localhost` may mean ::1 first.
+        host = "127.0.0.1" if host == "localhost" else host
+        return Endpoint.at(
+            host,
+            rest_port=self._container.get_exposed_port(REST_PORT),
+            grpc_port=self._container.get_exposed_port(GRPC_PORT),
+        )
+
+    def _ended(self) -> str | None:
+        from docker.errors import NotFound
+
+        try:
+            self._wrapped.reload()
+        except NotFound:
+            return "the container was removed"
+        state = self._wrapped.attrs["State"]
+        if state["Status"] not in ("exited", "dead"):
+            return None
+        status = state["ExitCode"]
+        # 128 + signal is how a container's shell reports a child that a signal ended.
+        hint = {137: ", killed (out of memory?)", 132: ", illegal instruction: the image is built for another CPU"}
+        return f"container exit status {status}{hint.get(status, '')}{' ' + state['Error'] if state['Error'] else ''}"
+
+    def _copy_output(self, log: Path) -> None:
+        with log.open("ab", buffering=0) as output, contextlib.suppress(Exception):  # ends with the container
+            for chunk in self._wrapped.logs(stream=True, follow=True):
+                output.write(chunk)
+
+
+def _container(spec: ServerSpec, workdir: Path, *, mount: bool) -> Any:
+    """The container, configured: each version mounted read-only under /models, or copied there before the start."""
+    from docker.types import Mount
+    from testcontainers.core.container import DockerContainer
+
+    config = workdir / "models.config"
+    config.write_text(model_config(spec, MODELS), encoding="utf-8")
+    container = DockerContainer(spec.program).with_command(spec.flags(CONFIG))
+    sources = [(Path(path), f"{MODELS}/{m.name}/{number}") for m in spec.models for number, path in m.versions]
+    mounts = []
+    if mount:
+        # A bind mount of the API, not -v: that one makes an empty folder where the source is missing.
+        mounts = [
+            Mount(target, str(source), type="bind", read_only=True) for source, target in [*sources, (config, CONFIG)]
+        ]
+    else:
+        container.with_copy_into_container(config, CONFIG)
+        for source, target in sources:
+            for file in sorted(path for path in source.rglob("*") if path.is_file()):
+                container.with_copy_into_container(file, f"{target}/{file.relative_to(source).as_posix()}")
+    labels = {LABEL: "server", HOST_LABEL: platform.node(), LEASE_LABEL: str(workdir / "lock")}
+    container.with_kwargs(mounts=mounts, labels=labels)
+    # A tuple of an address alone lets the engine choose the port; testcontainers' type does not know that form.
+    address = cast(int, ("127.0.0.1",)) if not is_remote(container.get_docker_client()) else None
+    container.ports = {f"{GRPC_PORT}/tcp": address, f"{REST_PORT}/tcp": address}
+    return container
+
+
+def _is_held(lease: Path) -> bool:
+    """Whether a living keeper holds the lock file; one that is not there is held by nobody."""
+    if not lease.name or not lease.exists():
+        return False
+    try:
+        with FileLock(lease, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True

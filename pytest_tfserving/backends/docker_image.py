@@ -1,0 +1,75 @@
+"""The image of the docker backend: pinned, pulled where it is missing, and explained where it cannot be had."""
+
+from __future__ import annotations
+
+import platform
+import time
+from typing import Any
+
+from pytest_tfserving.backends.base import Say
+from pytest_tfserving.errors import BackendError
+
+_SECONDS_BETWEEN_LINES = 2.0
+_INSTEAD = "or let the run do without: --tfserving-backend embedded"
+
+
+def ensure(client: Any, image: str, say: Say) -> Any:
+    """The image, pulled with visible progress where the engine does not have it. Raises BackendError."""
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        return client.images.get(image)
+    except ImageNotFound:
+        say(f"image {image} is not on this engine; pulling it")
+    try:
+        _pull(client, image, say)
+        return client.images.get(image)
+    except (APIError, _PullError) as error:
+        raise BackendError(explain(image, str(error))) from error
+
+
+def explain(image: str, error: str) -> str:
+    """What a failed pull means and what to do, from the engine's words."""
+    lower = error.lower()
+    if "no matching manifest" in lower or "no image found in manifest list" in lower:
+        return (
+            f"{image} has no build for {platform.machine()}: tensorflow/serving is published for x86-64 only. "
+            f"Build this package's own image for this machine (docker/README.md) and name it with "
+            f"--tfserving-image, {_INSTEAD}"
+        )
+    if "toomanyrequests" in lower or "rate limit" in lower:
+        return f"{image} cannot be pulled: the registry's rate limit is used up. Run `docker login`, wait, {_INSTEAD}"
+    if "not found" in lower or "manifest unknown" in lower or "access denied" in lower or "does not exist" in lower:
+        return (
+            f"there is no image {image} to pull. Check the name given by --tfserving-image; a private one "
+            f"needs `docker login`; one of your own needs `docker build` first ({error})"
+        )
+    return (
+        f"{image} cannot be pulled: the registry does not answer ({error}). "
+        f"Get online and `docker pull {image}`, `docker load` it from a file, {_INSTEAD}"
+    )
+
+
+class _PullError(Exception):
+    """An error that came in the stream of a pull's progress."""
+
+
+def _pull(client: Any, image: str, say: Say) -> None:
+    from docker.utils import parse_repository_tag
+
+    repository, tag = parse_repository_tag(image)
+    layers: dict[str, tuple[int, int]] = {}
+    shown = time.monotonic()
+    for event in client.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+        if "error" in event:
+            raise _PullError(event["error"])
+        detail = event.get("progressDetail") or {}
+        if event.get("status") == "Downloading" and "total" in detail:
+            layers[event["id"]] = (detail["current"], detail["total"])
+        elif event.get("status") in ("Download complete", "Pull complete") and event["id"] in layers:
+            layers[event["id"]] = (layers[event["id"]][1],) * 2
+        if layers and time.monotonic() - shown >= _SECONDS_BETWEEN_LINES:
+            shown = time.monotonic()
+            done, total = (sum(sizes[i] for sizes in layers.values()) / 1e6 for i in (0, 1))
+            say(f"pulling {image}: {done:.0f} of {total:.0f} MB")
+    say(f"pulled {image}")

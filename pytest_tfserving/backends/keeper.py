@@ -1,0 +1,123 @@
+"""The process that owns one server: `python -m pytest_tfserving.backends.keeper RUN SERVER ALIVE KEEPERS`.
+
+RUN and SERVER are directories; ALIVE and KEEPERS are open file descriptors, see below.
+
+A server belongs to a run, and a run may be many processes (pytest-xdist), any of which may be killed. So nobody who
+uses a server is its parent. Every process of the run holds the writing end of a FIFO, RUN/alive; the keeper reads from
+it, and the kernel ends that read when the last of them is gone, by whatever cause. Then the keeper ends its server.
+The other way round, every keeper holds the writing end of RUN/keepers, and the process that began the run learns from
+its reading end when the last server is gone. The keeper is given both as inherited descriptors: had it to open them
+by name, either side might be gone before it came to that.
+
+What the keeper learns it leaves in SERVER/, each file written in one step: server.json when the ports are known,
+failed.json when there is no server to be had, ended.json when the server has ended by itself; server.log is the
+server's output and `progress` what a person who waits should see. SERVER/lock is held as long as the keeper lives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pytest_tfserving.backends.base import Launcher, Say, Server, ServerSpec
+from pytest_tfserving.errors import TFServingError
+
+ALIVE, KEEPERS = "alive", "keepers"
+SPEC, SERVER, FAILED, ENDED, LOG, PROGRESS, LOCK = (
+    "spec.json", "server.json", "failed.json", "ended.json", "server.log", "progress", "lock",
+)  # fmt: skip
+
+
+def main(run: Path, directory: Path, alive: int, keepers: int) -> None:
+    """Keeps one server until the run is over."""
+    # Ctrl-C is pytest's business; a keeper outlives it for as long as pytest's own teardown takes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.set_blocking(alive, True)
+    for descriptor in (alive, keepers):
+        os.set_inheritable(descriptor, False)  # the server must not hold them: they stand for this process
+    with FileLock(directory / LOCK):
+        _keep(alive, directory)
+    shutil.rmtree(directory, ignore_errors=True)
+    _remove_if_last(run)
+
+
+def _keep(alive: int, directory: Path) -> None:
+    run_is_over = threading.Event()
+
+    def wait_for_the_run() -> None:
+        while os.read(alive, 1):
+            pass
+        run_is_over.set()
+
+    threading.Thread(target=wait_for_the_run, daemon=True).start()
+    server = _start(directory)
+    if server is None:
+        run_is_over.wait()  # failed.json is there for those who still come
+        return
+
+    def wait_for_the_server() -> None:
+        write(directory / ENDED, {"how": server.wait()})
+
+    threading.Thread(target=wait_for_the_server, daemon=True).start()
+    run_is_over.wait()
+    server.stop()
+
+
+def _start(directory: Path) -> Server | None:
+    """The server, its endpoint written to server.json; None, and failed.json, where there is none."""
+    try:
+        spec = ServerSpec.from_json((directory / SPEC).read_text(encoding="utf-8"))
+        launcher: Launcher = import_module(f"pytest_tfserving.backends.{spec.backend}").start
+        server = launcher(spec, directory, directory / LOG, _sayer(directory))
+    except TFServingError as error:
+        write(directory / FAILED, {"error": type(error).__name__, "message": str(error)})
+    except BaseException as error:
+        write(directory / FAILED, {"error": "StartupError", "message": f"{type(error).__name__}: {error}"})
+        raise
+    else:
+        started = server.started
+        write(
+            directory / SERVER,
+            {
+                "rest_url": started.endpoint.rest_url,
+                "grpc_target": started.endpoint.grpc_target,
+                "provenance": started.provenance,
+            },
+        )
+        return server
+    return None
+
+
+def write(path: Path, value: dict[str, Any]) -> None:
+    """Writes JSON so that a reader sees all of it or no file."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(value), encoding="utf-8")
+    draft.replace(path)
+
+
+def _sayer(directory: Path) -> Say:
+    def say(line: str) -> None:
+        with (directory / PROGRESS).open("a", encoding="utf-8") as progress:
+            progress.write(line + "\n")
+
+    return say
+
+
+def _remove_if_last(run: Path) -> None:
+    """Removes the run's directory where pytest could not do it itself, because it was killed."""
+    remaining = {entry.name for entry in run.iterdir()} if run.is_dir() else set()
+    if not any((run / name).is_dir() for name in remaining):
+        shutil.rmtree(run, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -1,0 +1,187 @@
+"""The servers of one test run, shared by all of its processes.
+
+A run has a directory. The process that makes it (pytest, or pytest-xdist's controller) tells the others where it is.
+In it lie two FIFOs, whose use keeper.py explains, and a directory a server, named by the specification's fingerprint:
+whoever needs a server first, under a lock, starts its keeper, and all others find what that leaves there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pytest_tfserving import errors
+from pytest_tfserving.backends import keeper
+from pytest_tfserving.backends.base import ServerSpec, Started
+from pytest_tfserving.backends.process import Deadline
+from pytest_tfserving.endpoint import Endpoint
+from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
+
+_LOG_LINES = 25
+_STOP_SECONDS = 20.0
+
+
+class Run:
+    """A process's part in a test run: while it is open, the run's servers live.
+
+    The process that makes the directory waits in close() until every server is gone, and removes it.
+    """
+
+    def __init__(self, directory: Path, *, owner: bool) -> None:
+        self.directory = directory
+        self._owner = owner
+        if owner:
+            os.mkfifo(directory / keeper.ALIVE)
+            os.mkfifo(directory / keeper.KEEPERS)
+            self._keepers = os.open(directory / keeper.KEEPERS, os.O_RDONLY | os.O_NONBLOCK)
+        # A FIFO opens for writing only where somebody reads, and no keeper does yet.
+        reader = os.open(directory / keeper.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
+        self._alive = os.open(directory / keeper.ALIVE, os.O_WRONLY)
+        os.close(reader)
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    @classmethod
+    def begin(cls) -> Run:
+        """A new run, owned by this process."""
+        return cls(Path(tempfile.mkdtemp(prefix="pytest-tfserving-")), owner=True)
+
+    @classmethod
+    def join(cls, directory: Path) -> Run:
+        """The run that another process has begun."""
+        return cls(directory, owner=False)
+
+    def server(self, spec: ServerSpec) -> KeptServer:
+        """The server of a specification: started now where nobody in the run has started it yet."""
+        directory = self.directory / spec.fingerprint
+        with FileLock(f"{directory}.lock"):
+            if not directory.exists():
+                directory.mkdir()
+                (directory / keeper.SPEC).write_text(spec.to_json(), encoding="utf-8")
+                self._start_keeper(directory)
+        return KeptServer(spec, directory)
+
+    def close(self) -> None:
+        """Leaves the run; its owner also waits until all servers are gone. Safe to call twice."""
+        if self._alive < 0:
+            return
+        os.close(self._alive)
+        self._alive = -1
+        for process in self._started:
+            process.returncode = 0  # it outlives this process by design; Popen would warn that it was not waited for
+        if not self._owner:
+            return
+        self._wait_for_keepers()
+        os.close(self._keepers)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _start_keeper(self, directory: Path) -> None:
+        alive = os.open(self.directory / keeper.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
+        keepers = os.open(self.directory / keeper.KEEPERS, os.O_WRONLY | os.O_NONBLOCK)
+        arguments = [str(self.directory), str(directory), str(alive), str(keepers)]
+        try:
+            with (directory / keeper.LOG).open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "pytest_tfserving.backends.keeper", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    pass_fds=(alive, keepers),
+                    # A session of its own: Ctrl-C in the terminal reaches pytest alone, which still needs its servers.
+                    start_new_session=True,
+                )
+        finally:
+            os.close(alive)
+            os.close(keepers)
+        self._started.append(process)
+
+    def _wait_for_keepers(self) -> None:
+        """Returns when the last keeper has closed its end of the FIFO, or after a while that no stop should take."""
+        end = time.monotonic() + _STOP_SECONDS
+        while (left := end - time.monotonic()) > 0:
+            try:
+                os.read(self._keepers, 1)
+            except BlockingIOError:  # somebody holds it
+                select.select([self._keepers], [], [], left)
+            else:
+                return
+
+
+class KeptServer:
+    """A server of the run, as the processes that use it see it."""
+
+    def __init__(self, spec: ServerSpec, directory: Path) -> None:
+        self.spec = spec
+        self._directory = directory
+
+    def wait_started(self, say: Callable[[str], None]) -> Started:
+        """What was started, as soon as its ports are known. Shows the keeper's progress through `say`.
+
+        Raises BackendError or StartupError, with the server's log, where there is no server to be had.
+        """
+        deadline = self._new_deadline()
+        shown = 0
+        while True:
+            server, failed = self._read(keeper.SERVER), self._read(keeper.FAILED)
+            lines = self._lines(keeper.PROGRESS)
+            for line in lines[shown:]:
+                say(line)
+                deadline = self._new_deadline()  # a pull that moves is no reason to give up
+            shown = len(lines)
+            if server:
+                return Started(Endpoint(server["rest_url"], server["grpc_target"]), server["provenance"])
+            if failed:
+                kind: type[Exception] = getattr(errors, failed["error"], BackendError)
+                raise kind(failed["message"] + self.quoted_log())
+            if deadline.passed:
+                raise StartupError(
+                    f"the {self.spec.backend} server did not start within {self.spec.startup_timeout:g} s "
+                    f"(--tfserving-startup-timeout){self.quoted_log()}"
+                )
+            deadline.pause()
+
+    def check_alive(self, doing: str) -> None:
+        """Raises ServerDiedError, with the server's log, where the server has ended by itself."""
+        ended = self._read(keeper.ENDED)
+        if ended:
+            raise ServerDiedError(f"the {self.spec.backend} server ended {doing}: {ended['how']}{self.quoted_log()}")
+
+    def logs(self) -> str:
+        """All that the server has written so far."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self._directory / keeper.LOG).read_text(encoding="utf-8", errors="replace")
+        return ""
+
+    def quoted_log(self) -> str:
+        """The log's last lines, as the end of a message."""
+        lines = self.logs().splitlines()
+        if not lines:
+            return ""
+        more = f" (the last {_LOG_LINES} of {len(lines)} lines)" if len(lines) > _LOG_LINES else ""
+        return f"\nserver log{more}:\n" + "\n".join(f"    {line[:400]}" for line in lines[-_LOG_LINES:])
+
+    def _new_deadline(self) -> Deadline:
+        # The keeper gives up first, and says more: the margin is its own start and the other end's report.
+        return Deadline(self.spec.startup_timeout + 10)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        with contextlib.suppress(FileNotFoundError):
+            value: dict[str, Any] = json.loads((self._directory / name).read_text(encoding="utf-8"))
+            return value
+        return None
+
+    def _lines(self, name: str) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            return (self._directory / name).read_text(encoding="utf-8").splitlines()
+        return []

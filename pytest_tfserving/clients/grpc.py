@@ -1,0 +1,183 @@
+"""A client of TensorFlow Serving's gRPC services (tensorflow_serving/apis/{prediction,model}_service.proto)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from pytest_tfserving.clients.answers import Classes, Features, VersionStatus, example_proto, fit_inputs
+from pytest_tfserving.endpoint import Endpoint, Servable
+from pytest_tfserving.errors import BackendError, Code, RequestError
+from pytest_tfserving.savedmodel import schema_of
+from pytest_tfserving.schema import DEFAULT_SIGNATURE, ModelSchema
+from pytest_tfserving.tensors import Array, from_proto, to_proto
+from pytest_tfserving.wire import serving_pb2 as serving
+
+_PREDICTION, _MODEL = "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"
+
+_Answer = TypeVar("_Answer", bound=Message)
+
+
+class GrpcClient:
+    """Calls one model of a server over gRPC. One channel is kept; every call has the timeout (seconds)."""
+
+    transport = "grpc"
+
+    def __init__(self, endpoint: Endpoint, servable: Servable, timeout: float) -> None:
+        if endpoint.grpc_target is None:
+            raise BackendError(f"no gRPC address is known for {servable.name}; give one with --tfserving-grpc-target")
+        self.target = endpoint.grpc_target
+        self.servable = servable
+        self._timeout = timeout
+        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+        if endpoint.is_local:
+            options.append(("grpc.enable_http_proxy", 0))  # a proxy of the environment is not for this machine
+        self.channel = grpc.insecure_channel(self.target, options=options)
+        self._calls: dict[str, Any] = {}
+
+    def predict(
+        self,
+        *,
+        inputs: Mapping[str, object],
+        signature_name: str = DEFAULT_SIGNATURE,
+        output_filter: Sequence[str] = (),
+    ) -> dict[str, Array]:
+        """The outputs by name, with the signature's dtypes; all of them, or those in `output_filter`.
+
+        `inputs` are arrays or lists by input name. Raises RequestError for an answer that is not OK, TensorError for
+        a value that does not fit the dtype.
+        """
+        request = serving.PredictRequest(model_spec=self._spec(signature_name), output_filter=output_filter)
+        for name, array in fit_inputs(inputs, self._schema.signatures.get(signature_name)).items():
+            request.inputs[name].CopyFrom(to_proto(array))
+        answer = self._call(_PREDICTION, "Predict", request, serving.PredictResponse, signature_name)
+        return {name: from_proto(answer.outputs[name]) for name in sorted(answer.outputs)}
+
+    def classify(
+        self, examples: Sequence[Features], *, signature_name: str = DEFAULT_SIGNATURE, context: Features | None = None
+    ) -> Classes:
+        """For each example its classes as (label, score), from a signature with method classify."""
+        request = serving.ClassificationRequest(
+            model_spec=self._spec(signature_name), input=_example_input(examples, context)
+        )
+        answer = self._call(_PREDICTION, "Classify", request, serving.ClassificationResponse, signature_name)
+        return _classes(answer.result)
+
+    def regress(
+        self, examples: Sequence[Features], *, signature_name: str = DEFAULT_SIGNATURE, context: Features | None = None
+    ) -> list[float]:
+        """For each example its value, from a signature with method regress."""
+        request = serving.RegressionRequest(
+            model_spec=self._spec(signature_name), input=_example_input(examples, context)
+        )
+        answer = self._call(_PREDICTION, "Regress", request, serving.RegressionResponse, signature_name)
+        return [regression.value for regression in answer.result.regressions]
+
+    def multi_inference(
+        self,
+        examples: Sequence[Features],
+        tasks: Mapping[str, str],
+        *,
+        context: Features | None = None,
+    ) -> dict[str, Classes | list[float]]:
+        """Several signatures on the same examples in one run: signature -> "classify" or "regress" in `tasks`."""
+        request = serving.MultiInferenceRequest(input=_example_input(examples, context))
+        for signature_name, method in tasks.items():
+            request.tasks.add(model_spec=self._spec(signature_name), method_name=f"tensorflow/serving/{method}")
+        answer = self._call(_PREDICTION, "MultiInference", request, serving.MultiInferenceResponse, ", ".join(tasks))
+        results: dict[str, Classes | list[float]] = {}
+        for result in answer.results:
+            if result.HasField("classification_result"):
+                results[result.model_spec.signature_name] = _classes(result.classification_result)
+            else:
+                values = [regression.value for regression in result.regression_result.regressions]
+                results[result.model_spec.signature_name] = values
+        return results
+
+    def metadata(self) -> ModelSchema:
+        """The signatures as the server lists them."""
+        request = serving.GetModelMetadataRequest(model_spec=self._spec(None), metadata_field=["signature_def"])
+        answer = self._call(_PREDICTION, "GetModelMetadata", request, serving.GetModelMetadataResponse, None)
+        signatures = serving.SignatureDefMap.FromString(answer.metadata["signature_def"].value)
+        return schema_of(signatures.signature_def)
+
+    def status(self) -> list[VersionStatus]:
+        """The state of the version asked for, or of every version that the server knows, newest first."""
+        request = serving.GetModelStatusRequest(model_spec=self._spec(None))
+        answer = self._call(_MODEL, "GetModelStatus", request, serving.GetModelStatusResponse, None)
+        return [
+            VersionStatus(
+                entry.version,
+                serving.ModelVersionStatus.State.Name(entry.state),
+                Code(entry.status.error_code),
+                entry.status.error_message,
+            )
+            for entry in answer.model_version_status
+        ]
+
+    def reload_config(self, config: bytes) -> None:
+        """Gives the server a new list of models: a serialized tensorflow.serving.ModelServerConfig.
+
+        It replaces the whole list. A server that other tests share is theirs too; a remote one is never changed
+        unless a test does it here.
+        """
+        request = serving.ReloadConfigRequest(config=serving.ModelServerConfig.FromString(config))
+        self._call(_MODEL, "HandleReloadConfigRequest", request, serving.ReloadConfigResponse, None)
+
+    def stub(self) -> Any:
+        """The official PredictionServiceStub on this channel. Imports tensorflow_serving, so TensorFlow: seconds."""
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        return prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+
+    def close(self) -> None:
+        """Closes the channel."""
+        self.channel.close()
+
+    @cached_property
+    def _schema(self) -> ModelSchema:
+        return self.metadata()
+
+    def _spec(self, signature_name: str | None) -> serving.ModelSpec:
+        spec = serving.ModelSpec(name=self.servable.name, signature_name=signature_name or "")
+        if self.servable.version is not None:
+            spec.version.value = self.servable.version
+        elif self.servable.label is not None:
+            spec.version_label = self.servable.label
+        return spec
+
+    def _call(
+        self, service: str, method: str, request: Message, answer: type[_Answer], signature_name: str | None
+    ) -> _Answer:
+        path = f"/{service}/{method}"
+        call = self._calls.get(path)
+        if call is None:
+            call = self._calls[path] = self.channel.unary_unary(
+                path, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
+            )
+        try:
+            result: _Answer = call(request, timeout=self._timeout)
+        except grpc.RpcError as error:
+            code = Code(error.code().value[0])
+            message = error.details() or ""
+            if code is Code.DEADLINE_EXCEEDED:
+                message = f"no answer within {self._timeout:g} s (--tfserving-request-timeout): {message}"
+            raise RequestError(code, message, transport=self.transport, signature=signature_name) from error
+        return result
+
+
+def _example_input(examples: Sequence[Features], context: Features | None) -> serving.Input:
+    protos = [example_proto(features) for features in examples]
+    if context is None:
+        return serving.Input(example_list=serving.ExampleList(examples=protos))
+    return serving.Input(
+        example_list_with_context=serving.ExampleListWithContext(examples=protos, context=example_proto(context))
+    )
+
+
+def _classes(result: serving.ClassificationResult) -> Classes:
+    return [[(c.label, c.score) for c in classifications.classes] for classifications in result.classifications]

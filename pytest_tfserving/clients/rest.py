@@ -1,0 +1,228 @@
+"""A client of TensorFlow Serving's REST API (tensorflow_serving/g3doc/api_rest.md)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from google.protobuf import json_format
+
+from pytest_tfserving.clients.answers import Classes, Features, VersionStatus, fit_inputs, plain_values
+from pytest_tfserving.endpoint import Endpoint, Servable
+from pytest_tfserving.errors import BackendError, Code, RequestError
+from pytest_tfserving.savedmodel import schema_of
+from pytest_tfserving.schema import DEFAULT_SIGNATURE, ModelSchema, Signature
+from pytest_tfserving.tensors import Array, from_json, rows_to_columns, to_json
+from pytest_tfserving.wire import serving_pb2 as serving
+
+# The inverse of ToHTTPStatusCode (tensorflow_serving/model_servers/http_server.cc), to the first code of each status.
+_CODE_OF_STATUS = {
+    400: Code.INVALID_ARGUMENT,
+    401: Code.UNAUTHENTICATED,
+    403: Code.PERMISSION_DENIED,
+    404: Code.NOT_FOUND,
+    409: Code.ABORTED,
+    429: Code.RESOURCE_EXHAUSTED,
+    499: Code.CANCELLED,
+    500: Code.INTERNAL,
+    501: Code.UNIMPLEMENTED,
+    503: Code.UNAVAILABLE,
+    504: Code.DEADLINE_EXCEEDED,
+}
+
+
+class RestClient:
+    """Calls one model of a server over REST. Connections are kept and reused; every call has the timeout (seconds)."""
+
+    transport = "rest"
+
+    def __init__(self, endpoint: Endpoint, servable: Servable, timeout: float) -> None:
+        if endpoint.rest_url is None:
+            raise BackendError(f"no REST address is known for {servable.name}; give one with --tfserving-rest-url")
+        self.base_url = endpoint.rest_url
+        self.servable = servable
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.trust_env = not endpoint.is_local  # a proxy of the environment is not for this machine
+        model = f"/v1/models/{quote(servable.name, safe='')}"
+        if servable.version is not None:
+            model += f"/versions/{servable.version}"
+        elif servable.label is not None:
+            model += f"/labels/{quote(servable.label, safe='')}"
+        self._model_path = model
+
+    def predict(
+        self,
+        *,
+        inputs: Mapping[str, object] | None = None,
+        instances: Sequence[Any] | None = None,
+        signature_name: str = DEFAULT_SIGNATURE,
+    ) -> dict[str, Array]:
+        """The outputs by name, with the signature's dtypes.
+
+        Either `inputs`, arrays or lists by input name, sent in the columnar format; or `instances`, one value or
+        object an example as in a JSON body, sent in the row format, whose outputs must share the first dimension.
+        Raises RequestError for an answer that is not OK, TensorError for a value that does not fit the dtype or
+        that JSON cannot carry.
+        """
+        if (inputs is None) == (instances is None):
+            raise TypeError("predict() takes either inputs= or instances=")
+        signature = self._schema.signatures.get(signature_name)
+        body: dict[str, Any] = {"signature_name": signature_name}
+        if inputs is not None:
+            body["inputs"] = {name: to_json(array) for name, array in fit_inputs(inputs, signature).items()}
+        else:
+            body["instances"] = _plain(instances)
+        answer = self._call("POST", f"{self._model_path}:predict", body, signature_name)
+        if signature is None:
+            raise RequestError(
+                Code.INTERNAL,
+                "answered a signature that the server's metadata does not list",
+                transport=self.transport,
+                signature=signature_name,
+            )
+        return read_outputs(answer, signature)
+
+    def classify(
+        self, examples: Sequence[Features], *, signature_name: str = DEFAULT_SIGNATURE, context: Features | None = None
+    ) -> Classes:
+        """For each example its classes as (label, score), from a signature with method classify."""
+        results: Classes = self._infer("classify", examples, signature_name, context)
+        return [[(label, float(score)) for label, score in classes] for classes in results]
+
+    def regress(
+        self, examples: Sequence[Features], *, signature_name: str = DEFAULT_SIGNATURE, context: Features | None = None
+    ) -> list[float]:
+        """For each example its value, from a signature with method regress."""
+        return [float(value) for value in self._infer("regress", examples, signature_name, context)]
+
+    def metadata(self) -> ModelSchema:
+        """The signatures as the server lists them."""
+        answer = self._call("GET", f"{self._model_path}/metadata", None, None)
+        signatures = json_format.ParseDict(
+            answer["metadata"]["signature_def"], serving.SignatureDefMap(), ignore_unknown_fields=True
+        )
+        return schema_of(signatures.signature_def)
+
+    def status(self) -> list[VersionStatus]:
+        """The state of the version asked for, or of every version that the server knows, newest first."""
+        answer = self._call("GET", self._model_path, None, None)
+        return [
+            VersionStatus(
+                int(entry["version"]),
+                entry["state"],
+                Code[entry["status"].get("error_code", "OK")],
+                entry["status"].get("error_message", ""),
+            )
+            for entry in answer["model_version_status"]
+        ]
+
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Any request to the server, as requests makes it; `path` begins with a slash. Answers are not judged.
+
+        Raises RequestError only where the server gives no answer at all.
+        """
+        options.setdefault("timeout", self._timeout)
+        return self._send(method, path, None, **options)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    @cached_property
+    def _schema(self) -> ModelSchema:
+        return self.metadata()
+
+    def _infer(
+        self, verb: str, examples: Sequence[Features], signature_name: str, context: Features | None
+    ) -> list[Any]:
+        body: dict[str, Any] = {"signature_name": signature_name, "examples": [_features(e) for e in examples]}
+        if context is not None:
+            body["context"] = _features(context)
+        results: list[Any] = self._call("POST", f"{self._model_path}:{verb}", body, signature_name)["results"]
+        return results
+
+    def _call(self, method: str, path: str, body: object, signature_name: str | None) -> dict[str, Any]:
+        """The answer's JSON object. A string of bytes that are no UTF-8 survives as surrogates."""
+        data = None if body is None else json.dumps(body).encode()
+        response = self._send(method, path, signature_name, data=data, timeout=self._timeout)
+        text = response.content.decode("utf-8", "surrogateescape")
+        try:
+            answer: dict[str, Any] = json.loads(text, strict=False)
+        except ValueError:
+            answer = {}
+        if response.status_code != 200 or not isinstance(answer, dict) or not answer:
+            message = answer.get("error") if isinstance(answer, dict) else None
+            raise RequestError(
+                _CODE_OF_STATUS.get(response.status_code, Code.UNKNOWN),
+                message or f"{response.reason}: no answer of TensorFlow Serving's: {text[:200]!r}",
+                transport=self.transport,
+                signature=signature_name,
+                http_status=response.status_code,
+            )
+        return answer
+
+    def _send(self, method: str, path: str, signature_name: str | None, **options: Any) -> requests.Response:
+        try:
+            return self._session.request(method, self.base_url + path, **options)
+        except requests.Timeout as error:
+            code, message = (
+                Code.DEADLINE_EXCEEDED,
+                f"no answer within {self._timeout:g} s (--tfserving-request-timeout)",
+            )
+            raise RequestError(code, message, transport=self.transport, signature=signature_name) from error
+        except requests.ConnectionError as error:
+            message = f"{self.base_url} does not answer: {_cause(error)}"
+            raise RequestError(Code.UNAVAILABLE, message, transport=self.transport, signature=signature_name) from error
+
+
+def read_outputs(answer: Mapping[str, Any], signature: Signature) -> dict[str, Array]:
+    """The outputs of a predict answer's JSON: `predictions` in row format, `outputs` in columnar format.
+
+    A lone output is not named in either (json_tensor.cc, MakeJsonFromTensors), and JSON loses the inner sizes of a
+    tensor without values; the signature supplies both. Raises TensorError where values and dtype disagree.
+    """
+    names = list(signature.outputs)
+    if "predictions" in answer:
+        columns = rows_to_columns(answer["predictions"], names)
+    else:
+        columns = answer["outputs"] if len(names) != 1 else {names[0]: answer["outputs"]}
+    return {name: _read_tensor(columns[name], signature, name) for name in columns}
+
+
+def _read_tensor(values: Any, signature: Signature, name: str) -> Array:
+    spec = signature.outputs[name]
+    array = from_json(values, spec.dtype, name=name)
+    if array.size == 0 and spec.shape is not None and array.ndim < len(spec.shape):
+        inner = [size if isinstance(size, int) else 0 for size in spec.shape[array.ndim :]]
+        array = array.reshape(*array.shape, *inner)
+    return array
+
+
+def _plain(value: Any) -> Any:
+    """A value of the row format as JSON: arrays become lists, bytes become base64 objects."""
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "dtype"):  # an array or a scalar of numpy's
+        return to_json(value) if value.dtype.kind not in "OSU" else _plain(value.tolist())
+    return value
+
+
+def _features(features: Features) -> dict[str, Any]:
+    return {name: _plain(plain_values(name, value)) for name, value in features.items()}
+
+
+def _cause(error: BaseException) -> str:
+    """The words of the operating system's error that requests and urllib3 have wrapped."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,218 @@
+"""From what a test asks for to models that are served: exports are checked, a server is shared or started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_tfserving.backends.base import ServableSpec, ServerSpec, Started
+from pytest_tfserving.backends.choose import Choice, choose
+from pytest_tfserving.backends.run import KeptServer, Run
+from pytest_tfserving.endpoint import Endpoint, Servable
+from pytest_tfserving.errors import ExportError, SpecError, TFServingError
+from pytest_tfserving.export import Export, find_export, name_of_path
+from pytest_tfserving.options import Settings
+from pytest_tfserving.served import Served
+
+if TYPE_CHECKING:
+    from pytest_tfserving.schema import ModelSchema
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """One model as a marker or a factory call asks for it.
+
+    `name` defaults to the export's own; `version` or `label` choose among its versions, the newest otherwise;
+    `labels` gives a started server its version labels.
+    """
+
+    path: Path
+    name: str | None = None
+    version: int | None = None
+    label: str | None = None
+    labels: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def servable(self) -> Servable:
+        """What clients ask the server for."""
+        return Servable(self.name or name_of_path(self.path), self.version, self.label)
+
+
+@dataclass(frozen=True)
+class ServeRequest:
+    """One server as it is asked for: its models, and what they share."""
+
+    models: tuple[ModelRequest, ...]
+    tags: tuple[str, ...] = ("serve",)
+    server_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A requested model whose export was found to be whole: its requested version, and that version's schema."""
+
+    export: Export
+    version: int
+    schema: ModelSchema
+    spec: ServableSpec
+
+
+class Serving:
+    """Serves models for one process of a test run; equal requests get the same objects back.
+
+    `run` gives the run when a server must be started; `say` shows a line to the person who waits.
+    """
+
+    def __init__(self, settings: Settings, run: Callable[[], Run], say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self._run = run
+        self._say = say
+        self._outcomes: dict[ServeRequest, dict[str, Served] | TFServingError] = {}
+        self._overridden: set[str] = set()
+
+    @cached_property
+    def choice(self) -> Choice:
+        """The backend of this run, chosen when it is first needed. Raises BackendError where there is none."""
+        settings = self.settings
+        return choose(
+            settings.backend,
+            image=settings.image,
+            binary=settings.binary,
+            has_address=bool(settings.rest_url or settings.grpc_target),
+        )
+
+    def serve(self, request: ServeRequest) -> dict[str, Served]:
+        """The models of a request by name, available.
+
+        Raises ExportError before anything is started where an export cannot be served, BackendError and StartupError
+        where no server comes up; the same error again for the same request. Raises ServerDiedError, with the end of the
+        log, where the server has ended since.
+        """
+        outcome = self._outcomes.get(request)
+        if outcome is None:
+            try:
+                outcome = {served.name: served for served in self._serve(request)}
+            except TFServingError as error:
+                outcome = error
+            self._outcomes[request] = outcome
+        if isinstance(outcome, TFServingError):
+            raise outcome
+        for served in outcome.values():
+            served.check_alive()
+        return outcome
+
+    def everything_served(self) -> list[Served]:
+        """All models that were served so far."""
+        outcomes = [outcome for outcome in self._outcomes.values() if isinstance(outcome, dict)]
+        return [served for outcome in outcomes for served in outcome.values()]
+
+    def close(self) -> None:
+        """Closes all clients."""
+        for served in self.everything_served():
+            served.close()
+
+    def _serve(self, request: ServeRequest) -> list[Served]:
+        names = [model.servable.name for model in request.models]
+        if len(set(names)) < len(names):
+            raise SpecError(f"the models of one server need names of their own: {', '.join(names)}; give name=")
+        remote = self.choice.backend == "remote"
+        checked = [self._check(model, request.tags, may_be_absent=remote) for model in request.models]
+        server = None
+        if remote:
+            endpoint = Endpoint.of_addresses(self.settings.rest_url, self.settings.grpc_target)
+            started = Started(endpoint, {"backend": "remote"})
+        else:
+            server = self._run().server(self._server_spec(request, [found.spec for found in checked if found]))
+            for transport in self.settings.transports:  # loaded while the server starts
+                import_module(f"pytest_tfserving.clients.{transport}")
+            started = server.wait_started(self._say)
+        return [
+            self._wait_available(model.servable, started, found, server)
+            for model, found in zip(request.models, checked, strict=True)
+        ]
+
+    def _server_spec(self, request: ServeRequest, models: list[ServableSpec]) -> ServerSpec:
+        return ServerSpec(
+            backend=self.choice.backend,
+            program=self.choice.program,
+            models=tuple(models),
+            tags=request.tags,
+            args=(*self.settings.server_arg, *request.server_args),
+            startup_timeout=self.settings.startup_timeout,
+        )
+
+    def _wait_available(
+        self, servable: Servable, started: Started, found: _Checked | None, server: KeptServer | None
+    ) -> Served:
+        served = Served(
+            servable,
+            started,
+            version=found.version if found and server else None,
+            export=found.export if found else None,
+            export_schema=found.schema if found else None,
+            server=server,
+            request_timeout=self.settings.request_timeout,
+        )
+        served.wait_available(self.settings.startup_timeout)
+        return served
+
+    def _check(self, model: ModelRequest, tags: tuple[str, ...], *, may_be_absent: bool) -> _Checked | None:
+        """The model's export, its requested version read and found whole.
+
+        None where it may be absent and is: a remote server's export need not be on this machine. One that was named
+        for this run must be.
+        """
+        from pytest_tfserving.savedmodel import read_schema
+
+        path = self._candidate(model) or model.path
+        try:
+            export = find_export(path)
+        except ExportError:
+            if may_be_absent and path is model.path:
+                return None
+            raise
+        version = _requested_version(model, export, addressed=may_be_absent)
+        numbers = sorted({version, *(number for _, number in model.labels)})
+        for number in numbers:
+            if number not in export.versions:
+                there = ", ".join(map(str, sorted(export.versions)))
+                raise ExportError(f"no version {number} of {model.servable.name} in {export.path}; there is {there}")
+        schemas = {number: read_schema(export.versions[number], tags) for number in numbers}
+        versions = tuple((number, str(export.versions[number])) for number in numbers)
+        spec = ServableSpec(model.servable.name, versions, model.labels)
+        return _Checked(export, version, schemas[version], spec)
+
+    def _candidate(self, model: ModelRequest) -> Path | None:
+        """The path of --tfserving-model for this model; a path without NAME= can only mean the one model of a run."""
+        name = model.servable.name
+        path, is_bare = self.settings.candidate(name)
+        if path is None:
+            return None
+        if is_bare:
+            self._overridden.add(name)
+            if len(self._overridden) > 1:
+                names = ", ".join(sorted(self._overridden))
+                raise SpecError(
+                    f"--tfserving-model {path} names no model, and this run has several: {names}; "
+                    f"write --tfserving-model NAME={path}"
+                )
+        return Path(path)
+
+
+def _requested_version(model: ModelRequest, export: Export, *, addressed: bool) -> int:
+    """The version that a request means on a server that is started from the export."""
+    if model.version is not None:
+        return model.version
+    if model.label is None or addressed:
+        return export.latest
+    labels = dict(model.labels)
+    if model.label not in labels:
+        raise SpecError(
+            f"label {model.label!r} of {model.servable.name}: a started server has the labels that it is given; "
+            f"add labels={{{model.label!r}: {export.latest}}}"
+        )
+    return labels[model.label]
