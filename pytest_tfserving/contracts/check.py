@@ -1,0 +1,131 @@
+"""Checks of a signature: as the export says, as the server's metadata says, and in a prediction's own sizes.
+
+Findings are values; report/terminal.py renders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_tfserving.schema import ModelSchema, Signature, TensorSpec
+
+
+@dataclass(frozen=True)
+class ExpectedSignature:
+    """What a marker says of one signature; inputs or outputs of None are not checked."""
+
+    name: str
+    inputs: Mapping[str, TensorSpec] | None = None
+    outputs: Mapping[str, TensorSpec] | None = None
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """One tensor, as expected and as each source has it; a spec of None means that it is not there.
+
+    `sources` maps "export" and "server" to what each has; a source that is not known (the export of a server that was
+    only addressed) is missing.
+    """
+
+    side: str
+    name: str
+    expected: TensorSpec | None
+    sources: Mapping[str, TensorSpec | None]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every source has what is expected."""
+        return all(_agrees(self.expected, spec) for spec in self.sources.values())
+
+
+@dataclass(frozen=True)
+class SignatureComparison:
+    """The comparison of one signature. `missing_in` lists the sources without it, `known` the signatures of each."""
+
+    name: str
+    rows: tuple[TensorRow, ...]
+    missing_in: tuple[str, ...]
+    known: Mapping[str, tuple[str, ...]]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the signature is there and every tensor is as expected."""
+        return not self.missing_in and all(row.holds for row in self.rows)
+
+
+class HasShape(Protocol):
+    """An array, as far as sizes are concerned."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each dimension."""
+
+
+def compare_signature(expected: ExpectedSignature, sources: Mapping[str, ModelSchema]) -> SignatureComparison:
+    """The expected signature beside each source's.
+
+    Names, dtypes and shapes must be equal; a name or `?` in an expected shape stands for a dimension that the source
+    leaves open (-1). A tensor that is not expected counts: clients of the row format must send every input.
+    """
+    found = {source: schema.signatures.get(expected.name) for source, schema in sources.items()}
+    rows: list[TensorRow] = []
+    for side, specs in (("inputs", expected.inputs), ("outputs", expected.outputs)):
+        if specs is None:
+            continue
+        theirs = {source: _side(signature, side) for source, signature in found.items()}
+        names = list(specs) + sorted({name for tensors in theirs.values() for name in tensors} - set(specs))
+        rows += [
+            TensorRow(side, name, specs.get(name), {source: theirs[source].get(name) for source in sources})
+            for name in names
+        ]
+    return SignatureComparison(
+        name=expected.name,
+        rows=tuple(rows),
+        missing_in=tuple(source for source, signature in found.items() if signature is None),
+        known={source: tuple(schema.callable_signatures) for source, schema in sources.items()},
+    )
+
+
+def find_size_conflicts(
+    expected: ExpectedSignature, inputs: Mapping[str, HasShape], outputs: Mapping[str, HasShape]
+) -> list[str]:
+    """Where the sizes of one request and its answer break what the signature's dimensions promise, as sentences.
+
+    A named dimension is one number within a request: `batch` of an input and `batch` of an output must agree.
+    """
+    conflicts = []
+    bound: dict[str, tuple[int, str]] = {}
+    for side, specs, tensors in (("input", expected.inputs, inputs), ("output", expected.outputs, outputs)):
+        for name, spec in (specs or {}).items():
+            if name not in tensors or spec.shape is None:
+                continue
+            shape, where = tensors[name].shape, f"{side} {name}"
+            if len(shape) != len(spec.shape):
+                conflicts.append(f"{where} has shape {list(shape)}; {spec} was promised")
+                continue
+            for size, dimension in zip(shape, spec.shape, strict=True):
+                if isinstance(dimension, int) and dimension != size:
+                    conflicts.append(f"{where} has shape {list(shape)}; {spec} was promised")
+                elif isinstance(dimension, str) and bound.setdefault(dimension, (size, where))[0] != size:
+                    other, first = bound[dimension]
+                    conflicts.append(f"{dimension} is {other} in {first} and {size} in {where}, {spec}")
+    return conflicts
+
+
+def _side(signature: Signature | None, side: str) -> Mapping[str, TensorSpec]:
+    if signature is None:
+        return {}
+    return signature.inputs if side == "inputs" else signature.outputs
+
+
+def _agrees(expected: TensorSpec | None, found: TensorSpec | None) -> bool:
+    if expected is None or found is None:
+        return expected is found
+    if expected.dtype != found.dtype or (expected.shape is None) != (found.shape is None):
+        return False
+    if expected.shape is None or found.shape is None:
+        return True
+    open_or_fixed = tuple(size if isinstance(size, int) else None for size in expected.shape)
+    return open_or_fixed == found.shape

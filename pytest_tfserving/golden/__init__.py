@@ -1,0 +1,1 @@
+"""Golden predictions: recorded requests with the answers that they must keep getting."""

@@ -1,0 +1,114 @@
+"""Collects what a run records and writes it at its end, by one process, each file in one step.
+
+Under pytest-xdist the two transports of a case may run in different processes. So a worker only collects; its
+recordings travel to the controller as plain values, and are merged there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfserving.golden.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    from pytest_tfserving.tensors import Array
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The answer of one case over one transport, in plain values; outputs of None mean that the case failed there."""
+
+    file: str
+    key: str | None
+    transport: str
+    outputs: dict[str, Any] | None
+    provenance: dict[str, str]
+    tolerance: tuple[float | None, float | None, bool]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the end of the run wrote: file -> number of cases; and why the others were not written."""
+
+    files: dict[str, int]
+    refused: tuple[str, ...]
+
+
+class Recorder:
+    """The recordings of one process, or of all after they were merged."""
+
+    def __init__(self) -> None:
+        self._recordings: list[Recording] = []
+
+    def add(
+        self,
+        file: Path,
+        key: str | None,
+        transport: str,
+        outputs: Mapping[str, Array] | None,
+        provenance: Mapping[str, str],
+        tolerance: Tolerance,
+    ) -> None:
+        """Keeps one answer to be written."""
+        from pytest_tfserving.golden.text import write_tensor
+
+        tensors = None if outputs is None else {name: write_tensor(outputs[name]) for name in sorted(outputs)}
+        limits = (tolerance.rtol, tolerance.atol, tolerance.equal_nan)
+        self._recordings.append(Recording(str(file), key, transport, tensors, dict(provenance), limits))
+
+    def to_plain(self) -> list[dict[str, Any]]:
+        """The recordings as values that travel between processes."""
+        return [asdict(recording) for recording in self._recordings]
+
+    def merge(self, plain: Iterable[dict[str, Any]]) -> None:
+        """Adds another process's recordings."""
+        self._recordings += [Recording(**{**r, "tolerance": tuple(r["tolerance"])}) for r in plain]
+
+    def write(self) -> Written:
+        """Writes every case whose transports agree, file by file."""
+        from pytest_tfserving.golden.store import write_answers
+
+        by_case: dict[tuple[str, str | None], list[Recording]] = {}
+        for recording in self._recordings:
+            by_case.setdefault((recording.file, recording.key), []).append(recording)
+        by_file: dict[str, dict[str | None, dict[str, Any]]] = {}
+        provenance: dict[str, dict[str, str]] = {}
+        refused = []
+        for (file, key), recordings in sorted(by_case.items(), key=lambda item: (item[0][0], item[0][1] or "")):
+            where = file + (f" [{key}]" if key is not None else "")
+            reason = _why_not(recordings)
+            if reason:
+                refused.append(f"{where}: {reason}")
+                continue
+            # gRPC carries every bit of every dtype; REST's printer rounds subnormal numbers to zero.
+            best = min(recordings, key=lambda recording: recording.transport != "grpc")
+            assert best.outputs is not None
+            by_file.setdefault(file, {})[key] = best.outputs
+            provenance[file] = best.provenance
+        for file, answers in by_file.items():
+            write_answers(Path(file), answers, provenance[file])
+        return Written({file: len(answers) for file, answers in by_file.items()}, tuple(refused))
+
+
+def _why_not(recordings: list[Recording]) -> str | None:
+    from pytest_tfserving.golden.compare import compare
+    from pytest_tfserving.golden.text import read_tensor
+
+    for recording in recordings:
+        if recording.outputs is None:
+            return f"it failed over {recording.transport}"
+    first, *others = recordings
+    for other in others:
+        answers = [
+            {name: read_tensor(value, "", name) for name, value in (recording.outputs or {}).items()}
+            for recording in (first, other)
+        ]
+        rtol, atol, _ = first.tolerance
+        comparison = compare(answers[0], answers[1], Tolerance(rtol, atol, equal_nan=True))
+        if not comparison.holds:
+            names = ", ".join(difference.output for difference in comparison.differences)
+            return f"{first.transport} and {other.transport} disagree in {names}"
+    return None

@@ -1,0 +1,200 @@
+"""Golden files: where they are, what they hold, and how answers are written into them.
+
+A file holds one case at its top level, or several by name under `cases`:
+
+    {
+      "signature_name": "serving_default",
+      "cases": {
+        "three-values": {
+          "inputs": {"x": [1.0, 2.0, 5.0]},
+          "outputs": {"y": {"dtype": "float32", "shape": [3], "values": [2.5, 3.0, 4.5]}}
+        }
+      },
+      "provenance": {"backend": "embedded", "tensorflow": "2.21.0", ...}
+    }
+
+A request is `inputs` or `instances`, an answer `outputs` or `predictions`, as in the bodies of TensorFlow Serving's
+REST API; so a file, or a pair NAME.request.json and NAME.response.json, can be made with curl. Recording writes
+exact tensors (text.py) and leaves requests as they were written.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_tfserving.errors import GoldenError
+
+_REQUEST_KEYS = ("inputs", "instances")
+_ANSWER_KEYS = ("outputs", "predictions")
+_CASE_KEYS = {*_REQUEST_KEYS, *_ANSWER_KEYS, "signature_name", "description"}
+_FILE_KEYS = {*_CASE_KEYS, "cases", "provenance"}
+_REQUEST_SUFFIX, _RESPONSE_SUFFIX = ".request.json", ".response.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One golden case: a request, and the answer if one was recorded.
+
+    `id` is unique among the cases that a marker finds. `key` is its name in the file's `cases`, None at the top
+    level. `request` and `answer` are JSON objects with one of the keys above each.
+    """
+
+    id: str
+    file: Path
+    key: str | None
+    signature_name: str | None
+    request: Mapping[str, Any]
+    answer: Mapping[str, Any] | None
+    provenance: Mapping[str, str]
+
+    @property
+    def where(self) -> str:
+        """The case as a message names it: the file, and the case's name in it."""
+        return str(self.file) + (f" [{self.key}]" if self.key is not None else "")
+
+
+def find_files(pattern: str, base: Path) -> list[Path]:
+    """The golden files that a marker's path means: a file, every one in a directory, or a glob; sorted.
+
+    A path without its `.json` is found too. Raises GoldenError where there is none.
+    """
+    path = base / pattern
+    if path.is_dir():
+        files = sorted(path.glob("*.json"))
+        problem = f"no golden (*.json) in the directory {path}"
+    elif glob.has_magic(pattern):
+        files = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207  # absolute too
+        problem = f"no golden matches {path}"
+    else:
+        files = [file for file in (path, Path(f"{path}.json"), Path(f"{path}{_REQUEST_SUFFIX}")) if file.is_file()][:1]
+        problem = f"no golden {path}"
+    files = [file for file in files if not file.name.endswith(_RESPONSE_SUFFIX)]
+    if not files:
+        name = path if path.suffix == ".json" else path / "first.json"
+        raise GoldenError(
+            f'{problem}. Write a request such as {{"inputs": {{"x": [1.0, 2.0]}}}} into {name}, '
+            f"then record its answer with `pytest --tfserving-update`"
+        )
+    return files
+
+
+def read_cases(file: Path) -> list[Case]:
+    """The cases of a file. Raises GoldenError where it is unreadable or not of the form above."""
+    document = _read(file)
+    unknown = set(document) - _FILE_KEYS
+    if unknown:
+        raise GoldenError(f"{file}: unknown key {sorted(unknown)[0]!r}; a golden has {', '.join(sorted(_FILE_KEYS))}")
+    provenance = document.get("provenance", {})
+    if "cases" not in document:
+        return [_case(file, None, document, document.get("signature_name"), provenance)]
+    cases = document["cases"]
+    if not isinstance(cases, dict) or not cases or any(key in document for key in (*_REQUEST_KEYS, *_ANSWER_KEYS)):
+        raise GoldenError(f"{file}: `cases` is an object of one or more cases by name, and holds all of them")
+    return [_case(file, key, case, document.get("signature_name"), provenance) for key, case in cases.items()]
+
+
+def read_answer(file: Path) -> Case | None:
+    """The case of a golden that a test's body checks: an answer alone, no request. None where there is no file."""
+    if not file.exists():
+        return None
+    document = _read(file)
+    answers = {name: document[name] for name in _ANSWER_KEYS if name in document}
+    unknown = set(document) - {*_ANSWER_KEYS, "description", "provenance"}
+    if unknown or len(answers) != 1:
+        raise GoldenError(f"{file}: a golden of a test's body has `outputs` (and `provenance`), nothing else")
+    return Case(file.stem, file, None, None, {}, answers, document.get("provenance", {}))
+
+
+def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], provenance: Mapping[str, str]) -> None:
+    """Writes the recorded outputs of some of a file's cases, by key, in one step; the rest of the file stays.
+
+    `answers` are recorded tensors by output name. What a person wrote, requests above all, keeps its layout.
+    """
+    from pytest_tfserving.golden.text import dumps, with_verbatim
+
+    if file.name.endswith(_REQUEST_SUFFIX):
+        document: dict[str, Any] = {"outputs": dict(answers[None]), "provenance": dict(provenance)}
+        _replace(_response_of(file), dumps(document))
+        return
+    kept = (*_REQUEST_KEYS, "description")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    document = with_verbatim(file.read_text(encoding="utf-8"), kept) if file.exists() else {}
+    for key, outputs in answers.items():
+        case = document if key is None else document["cases"][key]
+        for old in _ANSWER_KEYS:
+            case.pop(old, None)
+        case["outputs"] = dict(outputs)
+    document.pop("provenance", None)
+    document["provenance"] = dict(provenance)
+    _replace(file, dumps(document))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    from pytest_tfserving.golden.text import loads
+
+    document = loads(_text(file), str(file))
+    if not isinstance(document, dict):
+        raise GoldenError(f"{file}: a golden is a JSON object, this is {type(document).__name__}")
+    if file.name.endswith(_REQUEST_SUFFIX):
+        response = _response_of(file)
+        if response.is_file():
+            answer = loads(_text(response), str(response))
+            if isinstance(answer, dict) and "error" in answer:
+                raise GoldenError(f"{response}: an error was recorded, not an answer: {answer['error']}")
+            if not isinstance(answer, dict) or not set(answer) & {*_ANSWER_KEYS}:
+                raise GoldenError(f"{response}: a response has `predictions` or `outputs`")
+            document |= answer
+    return document
+
+
+def _response_of(request: Path) -> Path:
+    return request.with_name(request.name.removesuffix(_REQUEST_SUFFIX) + _RESPONSE_SUFFIX)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GoldenError(f"{file} cannot be read: {error}") from error
+
+
+def _case(file: Path, key: str | None, case: Any, signature_name: Any, provenance: Mapping[str, str]) -> Case:
+    stem = file.name.removesuffix(_REQUEST_SUFFIX) if file.name.endswith(_REQUEST_SUFFIX) else file.stem
+    where = str(file) + (f" [{key}]" if key is not None else "")
+    if not isinstance(case, dict):
+        raise GoldenError(f"{where}: a case is an object with `inputs` or `instances`")
+    unknown = set(case) - (_FILE_KEYS if key is None else _CASE_KEYS)
+    if unknown:
+        raise GoldenError(f"{where}: unknown key {sorted(unknown)[0]!r}; a case has {', '.join(sorted(_CASE_KEYS))}")
+    requests = {name: case[name] for name in _REQUEST_KEYS if name in case}
+    answers = {name: case[name] for name in _ANSWER_KEYS if name in case}
+    if len(requests) != 1:
+        raise GoldenError(
+            f"{where}: a case has either `inputs` or `instances`; this has {' and '.join(requests) or 'none'}"
+        )
+    if len(answers) > 1:
+        raise GoldenError(f"{where}: a case has either `outputs` or `predictions`, not both")
+    name = case.get("signature_name", signature_name)
+    if name is not None and not isinstance(name, str):
+        raise GoldenError(f"{where}: signature_name is {name!r}; a signature's name was expected")
+    return Case(stem if key is None else f"{stem}-{key}", file, key, name, requests, answers or None, provenance)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes beside the file and renames, so that a reader and a crash find the old file or the new one."""
+    descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
+        Path(draft).chmod(mode)
+        Path(draft).replace(file)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
