@@ -1,0 +1,148 @@
+"""The option table: each option is a command-line flag, an ini key and an environment variable.
+
+For the option `backend` these are --tfserving-backend, tfserving_backend and TFSERVING_BACKEND; the flag wins over the
+variable, the variable over the ini file. plugin.py offers the table to pytest; Settings is what it comes to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pytest_tfserving.errors import SpecError
+
+BACKENDS = ("auto", "docker", "binary", "embedded", "remote")
+TRANSPORTS = ("rest", "grpc")
+UPDATE_MODES = ("new", "changed", "all")
+
+# Pinned: a golden should not move because somebody else pushed a new `latest`.
+DEFAULT_IMAGE = "tensorflow/serving:2.19.1"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One row of the table. `when_bare` is the value of a flag that was given none."""
+
+    name: str
+    help: str
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    repeatable: bool = False
+    when_bare: str | None = None
+    metavar: str | None = None
+    convert: Callable[[str], Any] = str
+
+    @property
+    def flag(self) -> str:
+        """--tfserving-rest-url"""
+        return f"--tfserving-{self.name.replace('_', '-')}"
+
+    @property
+    def ini(self) -> str:
+        """tfserving_rest_url"""
+        return f"tfserving_{self.name}" + ("s" if self.name == "server_arg" else "")
+
+    @property
+    def env(self) -> str:
+        """TFSERVING_REST_URL"""
+        return self.ini.upper()
+
+    def read(self, text: str, source: str) -> Any:
+        """The value that `text` stands for. Raises SpecError that names `source`, where it stood."""
+        try:
+            value = self.convert(text)
+        except ValueError:
+            raise SpecError(f"{source}: {text!r} is no number") from None
+        if self.choices and value not in self.choices:
+            raise SpecError(f"{source}: {text!r} is none of {', '.join(self.choices)}")
+        return value
+
+
+OPTIONS = (
+    Option("backend", "what serves the models", "auto", choices=BACKENDS),
+    Option("image", "image of the docker backend", DEFAULT_IMAGE, metavar="IMAGE"),
+    Option("binary", "tensorflow_model_server of the binary backend (default: the one on PATH)", metavar="PATH"),
+    Option("rest_url", "REST address of a running server, for the remote backend", metavar="URL"),
+    Option("grpc_target", "gRPC address of a running server, for the remote backend", metavar="HOST:PORT"),
+    Option(
+        "model",
+        "the export under test, in place of the path that markers give; with NAME= only for that model",
+        repeatable=True,
+        metavar="[NAME=]PATH",
+    ),
+    Option("transport", "how golden cases are sent", "both", choices=(*TRANSPORTS, "both")),
+    Option(
+        "update",
+        "record goldens: new, those without outputs; changed, also those that differ (when bare); all, every one",
+        choices=UPDATE_MODES,
+        when_bare="changed",
+    ),
+    Option("startup_timeout", "seconds until a started server's models must be available", 60.0, convert=float),
+    Option("request_timeout", "seconds until a request must be answered", 30.0, convert=float),
+    Option("server_arg", "an extra flag for the server, such as --enable_batching", repeatable=True, metavar="ARG"),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options' values; a field is named as its option."""
+
+    backend: str
+    image: str
+    binary: str | None
+    rest_url: str | None
+    grpc_target: str | None
+    model: tuple[str, ...]
+    transport: str
+    update: str | None
+    startup_timeout: float
+    request_timeout: float
+    server_arg: tuple[str, ...]
+
+    @classmethod
+    def resolve(
+        cls,
+        flag: Callable[[Option], Any],
+        ini: Callable[[Option], Any],
+        environment: Mapping[str, str] = os.environ,
+    ) -> Settings:
+        """The settings from a flag's value, an ini value (each None where not given) and the environment."""
+        values: dict[str, Any] = {}
+        for option in OPTIONS:
+            given, source = flag(option), option.flag
+            if given is None:
+                given, source = environment.get(option.env) or None, option.env
+            if given is None:
+                given, source = ini(option), option.ini
+            if option.repeatable:
+                texts = given.split() if isinstance(given, str) else given or ()
+                values[option.name] = tuple(option.read(text, source) for text in texts)
+            else:
+                values[option.name] = option.default if given is None else option.read(str(given), source)
+        assert set(values) == {field.name for field in fields(cls)}
+        return cls(**values)
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """The transports of golden cases; of a remote server only those whose address is known."""
+        wanted = TRANSPORTS if self.transport == "both" else (self.transport,)
+        if self.backend == "remote" or (self.backend == "auto" and (self.rest_url or self.grpc_target)):
+            known = {"rest": self.rest_url, "grpc": self.grpc_target}
+            return tuple(transport for transport in wanted if known[transport]) or wanted
+        return wanted
+
+    def candidate(self, name: str) -> tuple[str | None, bool]:
+        """The path of --tfserving-model for the model called `name`, and whether it was given without a NAME=.
+
+        One that was given with the name wins over one without.
+        """
+        bare = None
+        for text in self.model:
+            key, separator, path = text.partition("=")
+            if separator and key == name:
+                return path, False
+            if not separator:
+                bare = text
+        return bare, bare is not None

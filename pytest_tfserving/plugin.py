@@ -1,0 +1,202 @@
+"""pytest's hooks. What they do is elsewhere; nothing here is loaded further than pytest itself has been."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tfserving.errors import GoldenError, SpecError, TFServingError
+from pytest_tfserving.fixtures import (
+    SESSION,
+    tfserving_fixture,
+    tfserving_golden,
+    tfserving_grpc,
+    tfserving_rest,
+    tfserving_server,
+)
+from pytest_tfserving.options import OPTIONS, Settings
+from pytest_tfserving.session import Session
+
+if TYPE_CHECKING:
+    from pytest_tfserving.markers import GoldenItem
+
+__all__ = ["tfserving_fixture", "tfserving_golden", "tfserving_grpc", "tfserving_rest", "tfserving_server"]
+
+_GOLDEN = "tfserving_golden_case"
+_RUN_KEY = "tfserving_run"
+_ASSERTING = ("tfserving_signature", "tfserving_golden")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tfserving", "contract tests for served TensorFlow models")
+    for option in OPTIONS:
+        settings: dict[str, Any] = {"dest": option.ini, "default": None, "help": option.help}
+        if option.choices:
+            settings["choices"] = option.choices
+        elif option.metavar:
+            settings["metavar"] = option.metavar
+        if option.repeatable:
+            settings["action"] = "append"
+        if option.when_bare:
+            settings |= {"nargs": "?", "const": option.when_bare}
+        group.addoption(option.flag, **settings)
+        if option.repeatable:
+            parser.addini(option.ini, option.help, type="args")
+        else:
+            parser.addini(option.ini, option.help)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from pytest_tfserving.markers import USAGE
+
+    for usage in USAGE.values():
+        config.addinivalue_line("markers", usage.line)
+    try:
+        settings = Settings.resolve(
+            lambda option: config.getoption(option.ini), lambda option: config.getini(option.ini) or None
+        )
+    except SpecError as error:
+        raise pytest.UsageError(str(error)) from None
+    run = getattr(config, "workerinput", {}).get(_RUN_KEY)
+    config.stash[SESSION] = Session(settings, lambda line: _say(config, line), Path(run) if run else None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist's controller: a worker learns which run it belongs to."""
+    node.workerinput[_RUN_KEY] = str(node.config.stash[SESSION].run.directory)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """pytest-xdist's controller: what a worker counted and recorded; one that crashed hands nothing over."""
+    plain = getattr(node, "workeroutput", {}).get("tfserving")
+    if plain:
+        node.config.stash[SESSION].merge(plain)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    definition = metafunc.definition
+    goldens = list(definition.iter_markers("tfserving_golden"))
+    if goldens:
+        from pytest_tfserving.markers import find_golden_items
+
+        metafunc.fixturenames.append(_GOLDEN)  # pytest parametrizes only what a test is known to use
+        items = find_golden_items(goldens, definition.path.parent, metafunc.config.stash[SESSION].settings.transports)
+        metafunc.parametrize(_GOLDEN, items, ids=[item.id for item in items])
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The markers' assertions need the server as if the test had asked for it."""
+    names = getattr(item, "fixturenames", None)
+    if names is not None and "tfserving" not in names and any(item.get_closest_marker(name) for name in _ASSERTING):
+        names.append("tfserving")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Markers assert before the test's body runs."""
+    _run_assertions(pyfuncitem)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed because its server is gone says so, with the server's last words."""
+    report = yield
+    served = getattr(item, "funcargs", {}).get("tfserving")
+    if report.when == "call" and report.failed and served is not None:
+        try:
+            served.check_alive()
+        except TFServingError as error:
+            report.sections.append(("tfserving server", str(error)))
+    return report
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    if not any("tfserving" in getattr(item, "fixturenames", ()) for item in items):
+        return []
+    session = config.stash[SESSION]
+    try:
+        return [f"tfserving: {session.serving.choice}"]
+    except TFServingError as error:
+        return [f"tfserving: {error}"]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    ours = session.config.stash[SESSION]
+    worker_output = getattr(session.config, "workeroutput", None)
+    if worker_output is not None:
+        worker_output["tfserving"] = ours.to_plain()
+        return
+    ours.finish(write=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
+    if ours.written and ours.written.refused:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    session = config.stash[SESSION]
+    if not session.tally.backends and not session.has_recordings:
+        return
+    terminalreporter.section("tfserving")
+    for choice, software in session.tally.backends.items():
+        terminalreporter.line(f"served by {choice}: {software}")
+    for model, words in session.tally.by_model().items():
+        terminalreporter.line(f"  {model}: {', '.join(words)}")
+    if session.written is None and session.has_recordings:
+        terminalreporter.line("no golden was written: the run did not come to its end", yellow=True)
+    if session.written:
+        for file, cases in session.written.files.items():
+            terminalreporter.line(f"recorded {file} ({cases} case{'s' if cases > 1 else ''})")
+        for reason in session.written.refused:
+            terminalreporter.line(f"not recorded {reason}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    session = config.stash.get(SESSION, None)
+    if session is not None:
+        session.close()
+
+
+def _run_assertions(item: pytest.Function) -> None:
+    __tracebackhide__ = True
+    signatures = list(item.iter_markers("tfserving_signature"))
+    parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    golden: GoldenItem | None = parameters.get(_GOLDEN)
+    if not signatures and golden is None:
+        return
+    from pytest_tfserving.assertions import check_golden, check_signature
+    from pytest_tfserving.markers import expected_signature
+
+    session = item.config.stash[SESSION]
+    served: Any = item.funcargs["tfserving"]
+    failures: list[str | None] = []
+    try:
+        expected = [expected_signature(mark) for mark in signatures]
+        failures += [check_signature(session, served, signature) for signature in expected]
+        if golden is not None:
+            if golden.case is None:
+                raise GoldenError(golden.problem)
+            failures.append(
+                check_golden(session, served, golden.case, golden.transport, golden.tolerance, expected, item.nodeid)
+            )
+    except TFServingError as error:
+        failures.append(f"{type(error).__name__}: {error}")
+    text = "\n\n".join(failure for failure in failures if failure)
+    if text:
+        pytest.fail(text, pytrace=False)
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    """Shows a line at once, although output is captured; a worker of pytest-xdist shares the terminal's stderr."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        print(f"tfserving: {line}", file=sys.stderr, flush=True)
+        return
+    with capture.global_and_fixture_disabled():
+        print(f"tfserving: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,134 @@
+"""One process's session: its settings, its servers, what it recorded and what it counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfserving.options import Settings
+
+if TYPE_CHECKING:  # a session costs nothing until a test needs a server
+    from pytest_tfserving.backends.run import Run
+    from pytest_tfserving.golden.recorder import Recorder, Written
+    from pytest_tfserving.serving import Serving
+
+
+class Session:
+    """What the plugin keeps for a pytest session.
+
+    `run_directory` is where pytest-xdist's controller has begun the run, in a worker; None elsewhere.
+    """
+
+    def __init__(self, settings: Settings, say: Callable[[str], None], run_directory: Path | None = None) -> None:
+        self.settings = settings
+        self.tally = Tally()
+        self.written: Written | None = None
+        self._say = say
+        self._run_directory = run_directory
+        self._run: Run | None = None
+        self._serving: Serving | None = None
+        self._recorder: Recorder | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run, begun or joined when it is first needed."""
+        if self._run is None:
+            from pytest_tfserving.backends.run import Run
+
+            self._run = Run.join(self._run_directory) if self._run_directory else Run.begin()
+        return self._run
+
+    @property
+    def serving(self) -> Serving:
+        """What serves models to this process."""
+        if self._serving is None:
+            from pytest_tfserving.serving import Serving
+
+            self._serving = Serving(self.settings, lambda: self.run, self._say)
+        return self._serving
+
+    @property
+    def recorder(self) -> Recorder:
+        """What collects the goldens to be written."""
+        if self._recorder is None:
+            from pytest_tfserving.golden.recorder import Recorder
+
+            self._recorder = Recorder()
+        return self._recorder
+
+    def to_plain(self) -> dict[str, Any]:
+        """What a worker of pytest-xdist hands to its controller, as plain values."""
+        self.tally.note_servers(self._serving)
+        recordings = self._recorder.to_plain() if self._recorder else []
+        return {"tally": self.tally.to_plain(), "recordings": recordings}
+
+    def merge(self, plain: Mapping[str, Any]) -> None:
+        """Takes in what a worker handed over."""
+        self.tally.merge(plain["tally"])
+        if plain["recordings"]:
+            self.recorder.merge(plain["recordings"])
+
+    def finish(self, *, write: bool) -> None:
+        """Counts the servers and, where the run came to its end, writes the recorded goldens."""
+        self.tally.note_servers(self._serving)
+        if self._recorder and write:
+            self.written = self._recorder.write()
+
+    @property
+    def has_recordings(self) -> bool:
+        """Whether anything was collected to be written."""
+        return self._recorder is not None
+
+    def close(self) -> None:
+        """Closes the clients and leaves the run; its servers end with the last process that leaves."""
+        if self._serving:
+            self._serving.close()
+        if self._run:
+            self._run.close()
+
+
+class Tally:
+    """What was checked, by model, and on what: counts that travel between processes."""
+
+    def __init__(self) -> None:
+        self.checked: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.backends: dict[str, str] = {}
+
+    def note(self, model: str, what: str, *, held: bool) -> None:
+        """Counts one check: `what` is `signature`, or `golden` with the transport."""
+        self.checked[f"{model}\t{what}"] += 1
+        if not held:
+            self.failed[f"{model}\t{what}"] += 1
+
+    def note_servers(self, serving: Serving | None) -> None:
+        """Notes what served, as the summary prints it."""
+        if serving is None:
+            return
+        for served in serving.everything_served():
+            software = ", ".join(f"{key} {value}" for key, value in served.provenance.items() if key != "backend")
+            self.backends[str(serving.choice)] = software or str(served.endpoint)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The counts as plain values."""
+        return {"checked": dict(self.checked), "failed": dict(self.failed), "backends": self.backends}
+
+    def merge(self, plain: Mapping[str, Any]) -> None:
+        """Adds another process's counts."""
+        self.checked.update(plain["checked"])
+        self.failed.update(plain["failed"])
+        self.backends.update(plain["backends"])
+
+    def by_model(self) -> dict[str, list[str]]:
+        """For each model what was checked, in words: `2 signatures`, `3 golden cases over rest`."""
+        words: dict[str, list[str]] = {}
+        for key in sorted(self.checked):
+            model, what = key.split("\t")
+            kind, _, transport = what.partition(" ")
+            noun = {"signature": "signature", "golden": "golden case"}[kind] + ("s" if self.checked[key] > 1 else "")
+            text = f"{self.checked[key]} {noun}" + (f" over {transport}" if transport else "")
+            failed = self.failed.get(key)
+            words.setdefault(model, []).append(text + (f" ({failed} failed)" if failed else ""))
+        return words
