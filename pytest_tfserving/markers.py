@@ -143,7 +143,12 @@ def find_golden_items(marks: Sequence[pytest.Mark], base: Path, transports: Sequ
             except TFServingError as error:
                 items.append(GoldenItem(file.stem, None, "", Tolerance(), str(error)))
                 continue
-            items += [GoldenItem(f"{c.id}-{t}", c, t, request.tolerance) for c in cases for t in transports]
+            items += [
+                GoldenItem(f"{case.id}-{transport}", case, transport, request.tolerance)
+                for case in cases
+                for transport in transports
+                if case.transport in (None, transport)
+            ]
     return items
 
 

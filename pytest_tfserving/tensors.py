@@ -9,6 +9,7 @@ server/json_tensor.py.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -51,6 +52,8 @@ _TABLE = {
 }
 # JSON has no such numbers; goldens write them as text, which every editor and linter accepts.
 NON_FINITE = ("NaN", "Infinity", "-Infinity")
+# What numpy can hold of TensorFlow's tensors, which have up to 254 dimensions.
+_MAX_SIZE, _MAX_RANK = 2**63 - 1, 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
 _NAME_OF_ENUM = {row.enum: name for name, row in _TABLE.items()}
 
 
@@ -105,8 +108,14 @@ def as_array(value: object, dtype: str | None, *, name: str = "value") -> Array:
     wanted = numpy_dtype(dtype)
     if array.dtype == wanted:
         return array
-    if array.size == 0 and not isinstance(value, np.ndarray | np.generic):
-        return array.astype(wanted)
+    if not isinstance(value, np.ndarray | np.generic):
+        if array.size == 0:
+            return array.astype(wanted)
+        if array.dtype.kind == "f" and wanted.kind in "iu":
+            exact = np.array(value, dtype=object)  # integers on both sides of int64's range have become floats
+            if all(isinstance(item, int | np.integer) for item in exact.ravel().tolist()):
+                _require_range(exact, wanted, name)
+                return exact.astype(wanted)
     if array.dtype.kind in "OUS" or not _same_kind(array.dtype, wanted):
         raise TensorError(
             f"input {name!r}: the signature says {dtype}, received {_describe(array)}; "
@@ -127,7 +136,7 @@ def to_proto(array: Array) -> tf.TensorProto:
     if name == "string":
         proto.string_val.extend(_as_string_array(array, "value").ravel().tolist())
     else:
-        proto.tensor_content = np.ascontiguousarray(array).tobytes()
+        proto.tensor_content = np.ascontiguousarray(array, numpy_dtype(name)).tobytes()
     return proto
 
 
@@ -136,13 +145,13 @@ def from_proto(proto: tf.TensorProto) -> Array:
 
     tensor_content, or the typed field of the dtype: a shorter list repeats its last value, an empty one means
     zeros or empty strings, surplus values are ignored; no shape means a scalar.
-    Raises TensorError for a dtype that is not served, a negative size, or content of another length.
+    Raises TensorError for a dtype that is not served, a shape that no array can have, or content of another length.
     """
     name = dtype_name(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if any(size < 0 for size in shape):
+    count = math.prod(shape)
+    if any(size < 0 for size in shape) or count > _MAX_SIZE or len(shape) > _MAX_RANK:
         raise TensorError(f"a tensor's shape cannot be {list(shape)}")
-    count = int(np.prod(shape, dtype=np.int64))
     if name == "string" and not proto.tensor_content:
         strings = np.empty(count, dtype=object)
         strings[:] = _padded(list(proto.string_val), count, b"")
@@ -154,7 +163,7 @@ def from_proto(proto: tf.TensorProto) -> Array:
             raise TensorError(
                 f"tensor_content of {len(proto.tensor_content)} bytes is no {name}{list(shape)}: {wanted}"
             )
-        return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
+        return np.frombuffer(proto.tensor_content, dtype).reshape(shape).copy()  # bytes alone cannot be written to
     values = _typed_values(proto, name)
     if len(values) < count:
         values = np.concatenate([values, np.full(count - len(values), values[-1] if len(values) else 0, dtype)])
@@ -164,9 +173,15 @@ def from_proto(proto: tf.TensorProto) -> Array:
 def to_json(array: Array) -> Any:
     """Nested lists as TensorFlow Serving's REST API reads them; bytes as {"b64": ...}, NaN as Python's own.
 
-    Raises TensorError for a complex array: JSON has no form for it that the server reads.
+    Raises TensorError for what JSON has no form for that the server reads: a complex array, and one without values
+    whose inner sizes an empty list does not tell, such as float32[0, 784].
     """
     name = name_of(array)
+    if 0 in array.shape[:-1]:
+        raise TensorError(
+            f"TensorFlow Serving's REST API cannot carry {name}{list(array.shape)}: it arrives as "
+            f"{name}{list(array.shape[: array.shape.index(0) + 1])}; use gRPC"
+        )
     if name.startswith("complex"):
         raise TensorError(f"TensorFlow Serving's REST API cannot carry {name}; use gRPC")
     if name == "string":
@@ -188,9 +203,12 @@ def from_json(values: Any, dtype: str, *, name: str = "value") -> Array:
     wanted = numpy_dtype(dtype)
     if dtype.startswith("complex"):
         pairs = from_json(values, "float64", name=name)
+        if not pairs.size:
+            return pairs.astype(wanted)
         if pairs.shape[-1:] != (2,):
             raise TensorError(f"{name!r}: a complex number is written [real, imaginary]")
-        return (pairs[..., 0] + 1j * pairs[..., 1]).astype(wanted)
+        with np.errstate(over="ignore"):
+            return pairs.view(np.complex128)[..., 0].astype(wanted)  # a sum would lose -0.0 and infinities
     try:
         array = np.array(values)
         if array.dtype.kind in "OUf" and (wanted.kind in "iu" or array.dtype.kind != "f"):
@@ -222,10 +240,10 @@ def rows_to_columns(rows: Sequence[Any], names: Sequence[str]) -> dict[str, list
         if not isinstance(row, dict):
             raise TensorError(f"row {index} is {row!r:.60}; an object with {', '.join(sorted(names))} was expected")
     keys = list(rows[0]) if rows else list(names)
-    try:
-        return {key: [row[key] for row in rows] for key in keys}
-    except KeyError as error:
-        raise TensorError(f"the rows do not all have {error.args[0]!r}") from error
+    for row in rows:
+        for key in set(row) ^ set(keys):
+            raise TensorError(f"the rows do not all have {key!r}")
+    return {key: [row[key] for row in rows] for key in keys}
 
 
 def columns_to_rows(columns: Mapping[str, Any]) -> list[Any]:

@@ -19,8 +19,8 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ProcessServer
     models, config, ports = workdir / "models", workdir / "models.config", workdir / "ports.json"
     link_models(spec, models)
     config.write_text(model_config(spec, str(models)), encoding="utf-8")
-    argv = [spec.program, "-m", "pytest_tfserving.server", f"--host={HOST}", f"--ports_file={ports}"]
-    server = ProcessServer([*argv, *spec.flags(str(config))], log)
+    argv = [spec.program, "-m", "pytest_tfserving.server", f"--host={HOST}", "--port=0", "--rest_api_port=0"]
+    server = ProcessServer([*argv, f"--ports_file={ports}", *spec.flags(str(config))], log)
     deadline = Deadline(spec.startup_timeout)
     while not ports.exists():
         if server.ended:

@@ -30,9 +30,11 @@ from typing import Any
 
 from pytest_tfserving.errors import GoldenError
 
+TRANSPORTS = ("rest", "grpc")
+
 _REQUEST_KEYS = ("inputs", "instances")
 _ANSWER_KEYS = ("outputs", "predictions")
-_CASE_KEYS = {*_REQUEST_KEYS, *_ANSWER_KEYS, "signature_name", "description"}
+_CASE_KEYS = {*_REQUEST_KEYS, *_ANSWER_KEYS, "signature_name", "transport", "description"}
 _FILE_KEYS = {*_CASE_KEYS, "cases", "provenance"}
 _REQUEST_SUFFIX, _RESPONSE_SUFFIX = ".request.json", ".response.json"
 
@@ -42,7 +44,8 @@ class Case:
     """One golden case: a request, and the answer if one was recorded.
 
     `id` is unique among the cases that a marker finds. `key` is its name in the file's `cases`, None at the top
-    level. `request` and `answer` are JSON objects with one of the keys above each.
+    level. `request` and `answer` are JSON objects with one of the keys above each. `transport` is the one that alone
+    can carry the case (REST has no half, no complex, no empty batch of rows), None where both can.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Case:
     request: Mapping[str, Any]
     answer: Mapping[str, Any] | None
     provenance: Mapping[str, str]
+    transport: str | None = None
 
     @property
     def where(self) -> str:
@@ -183,7 +187,11 @@ def _case(file: Path, key: str | None, case: Any, signature_name: Any, provenanc
     name = case.get("signature_name", signature_name)
     if name is not None and not isinstance(name, str):
         raise GoldenError(f"{where}: signature_name is {name!r}; a signature's name was expected")
-    return Case(stem if key is None else f"{stem}-{key}", file, key, name, requests, answers or None, provenance)
+    transport = case.get("transport")
+    if transport not in (None, *TRANSPORTS):
+        raise GoldenError(f"{where}: transport is {transport!r}; rest or grpc was expected")
+    case_id = stem if key is None else f"{stem}-{key}"
+    return Case(case_id, file, key, name, requests, answers or None, provenance, transport)
 
 
 def _replace(file: Path, text: str) -> None:
