@@ -29,16 +29,19 @@ def find_damage(prefix: Path) -> str | None:
     try:
         entries = dict(_entries(index.read_bytes()))
         shards = tf.BundleHeaderProto.FromString(entries.pop(b"")).num_shards
-        needed = [0] * shards
+        needed: dict[int, int] = {}  # no list: damage may have made any number of the count of shards
         for value in entries.values():
             entry = tf.BundleEntryProto.FromString(value)
-            needed[entry.shard_id] = max(needed[entry.shard_id], entry.offset + entry.size)
+            if not 0 <= entry.shard_id < shards:
+                raise ValueError("a shard beyond the last")
+            needed[entry.shard_id] = max(needed.get(entry.shard_id, 0), entry.offset + entry.size)
     except (ValueError, IndexError, KeyError, DecodeError):
         return f"{index} is cut short or damaged"
-    for shard, size in enumerate(needed):
+    for shard in range(shards):
         data = prefix.with_name(f"{prefix.name}.data-{shard:05}-of-{shards:05}")
         if not data.is_file():
             return f"{data} is missing"
+        size = needed.get(shard, 0)
         if data.stat().st_size < size:
             return f"{data} is cut short: {data.stat().st_size} bytes, its index needs {size}"
     return None

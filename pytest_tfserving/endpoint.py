@@ -39,8 +39,7 @@ class Endpoint:
         if rest_url:
             if "://" not in rest_url:
                 rest_url = f"http://{rest_url}"
-            parts = urlsplit(rest_url)
-            if parts.scheme not in ("http", "https") or not parts.netloc:
+            if not _is_url(rest_url):
                 raise SpecError(f"--tfserving-rest-url: {rest_url!r} is no URL such as http://host:8501")
             rest_url = rest_url.rstrip("/").removesuffix("/v1")
         if grpc_target and grpc_target.startswith(("http://", "https://")):
@@ -58,6 +57,14 @@ class Endpoint:
 
     def __str__(self) -> str:
         return " and ".join(filter(None, [self.rest_url, self.grpc_target and f"grpc {self.grpc_target}"]))
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half a bracket, or a port that is no port
+        return False
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ DTYPE_ALIASES = {
     "boolean": "bool",
 }  # fmt: skip
 
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _TOKEN = re.compile(r"\s*(?:(?P<ellipsis>\.\.\.)|(?P<size>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<mark>[\[\],?]))")
 
 EXAMPLES = "examples: float32[batch, 28, 28, 1]  string[?]  int64[]  float32[...]"
@@ -109,6 +110,8 @@ def parse_dtype(word: str, within: str | None = None) -> str:
 def _dimension(size: object, value: object) -> Dimension:
     if size is None or (isinstance(size, str) and size == "?"):
         return None
+    if isinstance(size, str) and not _NAME.fullmatch(size):
+        raise SpecError(f"{value!r}: {size!r} is no dimension's name: a letter, then letters, digits and '_'")
     if isinstance(size, bool) or not isinstance(size, int | str) or (isinstance(size, int) and size < -1):
         raise SpecError(f"{value!r}: {size!r} is no dimension: a size, a name or None")
     return None if size == -1 else size

@@ -6,6 +6,7 @@ variable, the variable over the ini file. plugin.py offers the table to pytest; 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -54,10 +55,18 @@ class Option:
         try:
             value = self.convert(text)
         except ValueError:
-            raise SpecError(f"{source}: {text!r} is no number") from None
+            raise SpecError(f"{source}: {text!r} is no number of seconds") from None
         if self.choices and value not in self.choices:
             raise SpecError(f"{source}: {text!r} is none of {', '.join(self.choices)}")
         return value
+
+
+def _seconds(text: str) -> float:
+    """A time that ends. Raises ValueError for any other."""
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
 
 
 OPTIONS = (
@@ -79,8 +88,8 @@ OPTIONS = (
         choices=UPDATE_MODES,
         when_bare="changed",
     ),
-    Option("startup_timeout", "seconds until a started server's models must be available", 60.0, convert=float),
-    Option("request_timeout", "seconds until a request must be answered", 30.0, convert=float),
+    Option("startup_timeout", "seconds until a started server's models must be available", 60.0, convert=_seconds),
+    Option("request_timeout", "seconds until a request must be answered", 30.0, convert=_seconds),
     Option("server_arg", "an extra flag for the server, such as --enable_batching", repeatable=True, metavar="ARG"),
 )
 
@@ -136,13 +145,13 @@ class Settings:
     def candidate(self, name: str) -> tuple[str | None, bool]:
         """The path of --tfserving-model for the model called `name`, and whether it was given without a NAME=.
 
-        One that was given with the name wins over one without.
+        One that was given with the name wins over one without; of several the last one wins, as with any flag.
         """
-        bare = None
+        bare = named = None
         for text in self.model:
             key, separator, path = text.partition("=")
-            if separator and key == name:
-                return path, False
             if not separator:
                 bare = text
-        return bare, bare is not None
+            elif key == name:
+                named = path
+        return (bare, bare is not None) if named is None else (named, False)

@@ -20,6 +20,7 @@ from pytest_tfserving.fixtures import (
 )
 from pytest_tfserving.options import OPTIONS, Settings
 from pytest_tfserving.session import Session
+from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.markers import GoldenItem
@@ -51,8 +52,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    from pytest_tfserving.markers import USAGE
-
     for usage in USAGE.values():
         config.addinivalue_line("markers", usage.line)
     try:

@@ -9,7 +9,6 @@ server/json_tensor.py.
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -52,8 +51,6 @@ _TABLE = {
 }
 # JSON has no such numbers; goldens write them as text, which every editor and linter accepts.
 NON_FINITE = ("NaN", "Infinity", "-Infinity")
-# What numpy can hold of TensorFlow's tensors, which have up to 254 dimensions.
-_MAX_SIZE, _MAX_RANK = 2**63 - 1, 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
 _NAME_OF_ENUM = {row.enum: name for name, row in _TABLE.items()}
 
 
@@ -149,9 +146,10 @@ def from_proto(proto: tf.TensorProto) -> Array:
     """
     name = dtype_name(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    count = math.prod(shape)
-    if any(size < 0 for size in shape) or count > _MAX_SIZE or len(shape) > _MAX_RANK:
-        raise TensorError(f"a tensor's shape cannot be {list(shape)}")
+    try:
+        count = np.broadcast_to(False, shape).size  # allocates nothing
+    except ValueError as error:  # a negative size, too large a product, more dimensions than numpy's 64
+        raise TensorError(f"a tensor's shape cannot be {list(shape)}: {error}") from error
     if name == "string" and not proto.tensor_content:
         strings = np.empty(count, dtype=object)
         strings[:] = _padded(list(proto.string_val), count, b"")
@@ -163,7 +161,8 @@ def from_proto(proto: tf.TensorProto) -> Array:
             raise TensorError(
                 f"tensor_content of {len(proto.tensor_content)} bytes is no {name}{list(shape)}: {wanted}"
             )
-        return np.frombuffer(proto.tensor_content, dtype).reshape(shape).copy()  # bytes alone cannot be written to
+        array: Array = np.frombuffer(proto.tensor_content, dtype).reshape(shape).copy()  # bytes cannot be written to
+        return array
     values = _typed_values(proto, name)
     if len(values) < count:
         values = np.concatenate([values, np.full(count - len(values), values[-1] if len(values) else 0, dtype)])

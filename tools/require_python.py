@@ -11,4 +11,6 @@ try:
     import ensurepip  # noqa: F401  # Debian and Ubuntu leave it out of python3
     import venv  # noqa: F401
 except ImportError:
-    sys.exit("%s cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" % sys.executable)
+    sys.exit(
+        "%s cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" % sys.executable
+    )

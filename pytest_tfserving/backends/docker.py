@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from pytest_tfserving.backends import docker_image
 from pytest_tfserving.backends.base import Say, ServerSpec, Started, model_config
-from pytest_tfserving.backends.docker_engine import connect, engine_sees_our_paths, is_remote
+from pytest_tfserving.backends.docker_engine import Reach, connect, reach_of
 from pytest_tfserving.endpoint import Endpoint
 from pytest_tfserving.errors import StartupError
 
@@ -30,6 +30,10 @@ CONFIG = "/pytest-tfserving/models.config"
 LABEL = "pytest-tfserving"
 HOST_LABEL, LEASE_LABEL = f"{LABEL}.host", f"{LABEL}.lease"
 
+# The words of an engine that does not see a path of ours: it is remote, or we are in a container, or Docker Desktop
+# does not share the folder. The configuration lies in a directory of this run, which no other machine has by chance.
+_CANNOT_SEE = ("bind source path does not exist", "mounts denied")
+
 
 def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ContainerServer:
     """Starts a container of the image `spec.program`; its models may still be loading when this returns."""
@@ -40,23 +44,21 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ContainerServ
     client = connect()
     remove_leftovers(client.client)
     image = docker_image.ensure(client.client, spec.program, say)
-    mount = engine_sees_our_paths(client)
-    for try_mount in [True, False] if mount else [False]:
-        container = _container(spec, workdir, mount=try_mount)
+    reach = reach_of(client)
+    for mount in (True, False):
+        container = _container(spec, workdir, reach, mount=mount)
         try:
             container.start()
         except APIError as error:
             with contextlib.suppress(APIError):
                 container.stop()
-            # Docker Desktop shares only some folders; a path that it does not share is copied like a remote engine's.
-            if try_mount and any(text in str(error) for text in ("mounts denied", "bind source path does not exist")):
+            if mount and any(text in str(error) for text in _CANNOT_SEE):
                 continue
-            raise StartupError(
-                f"container of {spec.program} cannot be started: {error.explanation or error}"
-            ) from error
+            reason = error.explanation or error
+            raise StartupError(f"container of {spec.program} cannot be started: {reason}") from error
         break
     provenance = {"backend": "docker", "image": spec.program, "image_id": image.short_id}
-    return ContainerServer(container, log, provenance)
+    return ContainerServer(container, log, reach, provenance)
 
 
 def remove_leftovers(client: Any) -> list[str]:
@@ -74,10 +76,10 @@ def remove_leftovers(client: Any) -> list[str]:
 class ContainerServer:
     """A container that a keeper owns. Its output is copied to `log` as it comes."""
 
-    def __init__(self, container: Any, log: Path, provenance: dict[str, str]) -> None:
+    def __init__(self, container: Any, log: Path, reach: Reach, provenance: dict[str, str]) -> None:
         self._container = container
         self._wrapped = container.get_wrapped_container()
-        self._stopping = False
+        self._reach = reach
         threading.Thread(target=self._copy_output, args=(log,), daemon=True).start()
         try:
             self.started = Started(self._endpoint(), provenance)
@@ -99,7 +101,6 @@ class ContainerServer:
 
     def stop(self) -> None:
         """See base.Server. Killed, not asked: the official image's shell does not pass SIGTERM on and waits 10 s."""
-        self._stopping = True
         from docker.errors import APIError, NotFound
 
         with contextlib.suppress(NotFound):
@@ -110,14 +111,12 @@ class ContainerServer:
                     raise
 
     def _endpoint(self) -> Endpoint:
-        host = self._container.get_container_host_ip()
-        # The ports are published on 127.0.0.1 alone; `localhost` may mean ::1 first.
-        host = "127.0.0.1" if host == "localhost" else host
-        return Endpoint.at(
-            host,
-            rest_port=self._container.get_exposed_port(REST_PORT),
-            grpc_port=self._container.get_exposed_port(GRPC_PORT),
-        )
+        client = self._container.get_docker_client()
+        if self._reach.host is None:
+            address = client.bridge_ip(self._wrapped.id)
+            return Endpoint.at(address, rest_port=REST_PORT, grpc_port=GRPC_PORT)
+        rest, grpc = (int(client.port(self._wrapped.id, port)) for port in (REST_PORT, GRPC_PORT))
+        return Endpoint.at(self._reach.host, rest_port=rest, grpc_port=grpc)
 
     def _ended(self) -> str | None:
         from docker.errors import NotFound
@@ -140,7 +139,7 @@ class ContainerServer:
                 output.write(chunk)
 
 
-def _container(spec: ServerSpec, workdir: Path, *, mount: bool) -> Any:
+def _container(spec: ServerSpec, workdir: Path, reach: Reach, *, mount: bool) -> Any:
     """The container, configured: each version mounted read-only under /models, or copied there before the start."""
     from docker.types import Mount
     from testcontainers.core.container import DockerContainer
@@ -162,9 +161,11 @@ def _container(spec: ServerSpec, workdir: Path, *, mount: bool) -> Any:
                 container.with_copy_into_container(file, f"{target}/{file.relative_to(source).as_posix()}")
     labels = {LABEL: "server", HOST_LABEL: platform.node(), LEASE_LABEL: str(workdir / "lock")}
     container.with_kwargs(mounts=mounts, labels=labels)
-    # A tuple of an address alone lets the engine choose the port; testcontainers' type does not know that form.
-    address = cast(int, ("127.0.0.1",)) if not is_remote(container.get_docker_client()) else None
-    container.ports = {f"{GRPC_PORT}/tcp": address, f"{REST_PORT}/tcp": address}
+    if reach.publish_on is not None:
+        # An address alone, or None for all of them, lets the engine choose the port; testcontainers' type knows only
+        # the latter form.
+        address = cast(int, (reach.publish_on,)) if reach.publish_on else None
+        container.ports = {f"{GRPC_PORT}/tcp": address, f"{REST_PORT}/tcp": address}
     return container
 
 

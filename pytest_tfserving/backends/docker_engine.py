@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
+import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.endpoint import LOOPBACK
 from pytest_tfserving.errors import BackendError
-
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def configured_address() -> str | None:
@@ -29,8 +31,8 @@ def configured_address() -> str | None:
         context = "default"
     if os.environ.get("DOCKER_CONTEXT", context) != "default":
         return f"docker context {os.environ.get('DOCKER_CONTEXT', context)}"
-    socket = Path("/var/run/docker.sock")
-    return f"unix://{socket}" if socket.exists() else None
+    usual = Path("/var/run/docker.sock")
+    return f"unix://{usual}" if usual.exists() else None
 
 
 def connect() -> Any:
@@ -50,21 +52,48 @@ def connect() -> Any:
     return client
 
 
-def is_remote(client: Any) -> bool:
-    """Whether a port published on the engine's loopback interface would be out of our reach."""
-    return client.host() not in _LOCAL
+@dataclass(frozen=True)
+class Reach:
+    """How this process gets at a container's ports.
+
+    `publish_on` is the address of the engine's machine that they are published on, empty for all of its addresses,
+    None where they are not published. `host` is where published ports are found; None means the container's own
+    address on its network.
+    """
+
+    publish_on: str | None
+    host: str | None
 
 
-def engine_sees_our_paths(client: Any) -> bool:
-    """Whether a path of this process means the same to the engine: it is local, and we are not in a container."""
+def reach_of(client: Any) -> Reach:
+    """How containers of an engine are reached: on the loopback interface alone, wherever that is possible."""
+    from testcontainers.core.config import testcontainers_config
     from testcontainers.core.utils import inside_container
 
-    return not is_remote(client) and not inside_container() and not _is_tcp()
+    if testcontainers_config.tc_host_override:
+        return Reach("", testcontainers_config.tc_host_override)
+    host: str = client.host()
+    if host not in LOOPBACK:
+        return Reach("", host)
+    if inside_container() and not _is_this_machine(client):
+        return Reach(None, None)  # the engine's loopback interface is not ours, but we share a network with it
+    return Reach("127.0.0.1", "127.0.0.1")
 
 
-def _is_tcp() -> bool:
-    # An engine behind a TCP address of this machine is a forwarded port or a virtual machine more often than not.
-    return os.environ.get("DOCKER_HOST", "").startswith(("tcp://", "http://", "https://", "ssh://"))
+def _is_this_machine(client: Any) -> bool:
+    """Whether the gateway of the engine's default network is an address of this machine: then its loopback is ours.
+
+    /.dockerenv alone does not tell: virtual machines made from images have it, and so has --network host.
+    """
+    try:
+        [config, *_] = client.client.networks.get("bridge").attrs["IPAM"]["Config"]
+        # An engine that found its bridge in place does not list the gateway; it is the subnet's first address.
+        gateway = config.get("Gateway") or str(next(ipaddress.ip_network(config["Subnet"]).hosts()))
+        with socket.socket() as probe:
+            probe.bind((gateway, 0))
+    except Exception:  # no such network, no such key, not our address: all mean that nothing speaks for it
+        return False
+    return True
 
 
 def _reason(error: Exception) -> str:

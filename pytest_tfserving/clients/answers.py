@@ -59,7 +59,10 @@ def example_proto(features: Features) -> tf.Example:
         if all(isinstance(v, bytes) for v in values):
             feature.bytes_list.value.extend(values)
         elif all(isinstance(v, bool | int) for v in values):
-            feature.int64_list.value.extend(int(v) for v in values)
+            try:
+                feature.int64_list.value.extend(int(v) for v in values)
+            except ValueError as error:
+                raise TensorError(f"feature {name!r}: {max(values, key=abs)} does not fit int64") from error
         elif all(isinstance(v, float) for v in values):
             feature.float_list.value.extend(values)
         else:
@@ -73,7 +76,8 @@ def plain_values(name: str, value: Any) -> list[Any]:
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     items: Iterable[Any] = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
-    values = [item.encode() if isinstance(item, str) else item for item in items]
+    plain = [item.item() if isinstance(item, np.generic) else item for item in items]
+    values = [item.encode() if isinstance(item, str) else item for item in plain]
     for item in values:
         if not isinstance(item, bytes | bool | int | float):
             raise TensorError(f"feature {name!r}: text, bytes or numbers expected, received {item!r:.60}")

@@ -73,7 +73,8 @@ def find_files(pattern: str, base: Path) -> list[Path]:
         files = sorted(path.glob("*.json"))
         problem = f"no golden (*.json) in the directory {path}"
     elif glob.has_magic(pattern):
-        files = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207  # absolute too
+        escaped = Path(glob.escape(str(base))) / pattern  # the directory's own brackets are no pattern
+        files = sorted(Path(name) for name in glob.glob(str(escaped), recursive=True))  # noqa: PTH207  # absolute too
         problem = f"no golden matches {path}"
     else:
         files = [file for file in (path, Path(f"{path}.json"), Path(f"{path}{_REQUEST_SUFFIX}")) if file.is_file()][:1]
@@ -128,7 +129,7 @@ def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], p
         return
     kept = (*_REQUEST_KEYS, "description")
     file.parent.mkdir(parents=True, exist_ok=True)
-    document = with_verbatim(file.read_text(encoding="utf-8"), kept) if file.exists() else {}
+    document = with_verbatim(file.read_text(encoding="utf-8"), kept, named="cases") if file.exists() else {}
     for key, outputs in answers.items():
         case = document if key is None else document["cases"][key]
         for old in _ANSWER_KEYS:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pytest_tfserving.errors import GoldenError, TensorError
-from pytest_tfserving.tensors import Array, from_json, name_of, numpy_dtype
+from pytest_tfserving.tensors import Array, as_array, from_json, name_of, numpy_dtype
 
 _WIDTH = 100
 _TENSOR_KEYS = {"dtype", "shape", "values"}
@@ -29,7 +29,9 @@ def is_exact(value: Any) -> bool:
 
 def write_tensor(array: Array) -> dict[str, Any]:
     """An array as a recorded tensor."""
-    return {"dtype": name_of(array), "shape": list(array.shape), "values": _values(array)}
+    name = name_of(array)
+    values = _nested(as_array(array, name)) if name == "string" else _values(array)
+    return {"dtype": name, "shape": list(array.shape), "values": values}
 
 
 def read_tensor(value: Any, dtype: str, name: str) -> Array:
@@ -39,10 +41,15 @@ def read_tensor(value: Any, dtype: str, name: str) -> Array:
     """
     if not is_exact(value):
         return from_json(value, dtype, name=name)
-    array = from_json(value["values"], value["dtype"], name=name)
-    shape = tuple(value["shape"])
+    dtype, shape = value["dtype"], value["shape"]
+    if not isinstance(dtype, str) or not isinstance(shape, list) or not all(_is_size(size) for size in shape):
+        raise TensorError(
+            f"{name!r}: a dtype's name and a list of sizes expected, received {dtype!r} and {shape!r:.60}"
+        )
+    array = from_json(value["values"], dtype, name=name)
+    shape = tuple(shape)
     if array.size == 0 and 0 in shape:
-        return np.empty(shape, numpy_dtype(value["dtype"]))  # JSON's nesting does not tell the inner sizes
+        return np.empty(shape, numpy_dtype(dtype))  # JSON's nesting does not tell the inner sizes
     if array.ndim == 1 and array.size == np.prod(shape, dtype=np.int64):
         return array.reshape(shape)
     if array.shape != shape:
@@ -54,9 +61,12 @@ class Verbatim(str):
     """JSON text that is written as it stands: what a person wrote stays as they laid it out."""
 
 
-def with_verbatim(text: str, keep: Collection[str]) -> Any:
-    """The document of valid golden text, in which the value of every key in `keep` is its own text."""
-    value, _ = _verbatim_value(text, _skip(text, 0), keep)
+def with_verbatim(text: str, keep: Collection[str], named: str | None = None) -> Any:
+    """The document of valid golden text, in which the value of every key in `keep` is its own text.
+
+    In the object at the key `named` the keys are names that a person chose, and none of them is in `keep`.
+    """
+    value, _ = _verbatim_value(text, _skip(text, 0), keep, named)
     return value
 
 
@@ -81,9 +91,11 @@ def loads(text: str, where: str) -> Any:
         raise GoldenError(f"{where}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
 
 
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _values(array: Array) -> Any:
-    if array.dtype.kind == "O":
-        return _nested(array)
     if array.dtype.kind == "c":
         parts = np.stack([array.real, array.imag], axis=-1)
         return _values(parts)
@@ -124,7 +136,9 @@ def _skip(text: str, position: int) -> int:
     return match.end() if match else position
 
 
-def _verbatim_value(text: str, start: int, keep: Collection[str]) -> tuple[Any, int]:
+def _verbatim_value(
+    text: str, start: int, keep: Collection[str], named: str | None, are_names: bool = False
+) -> tuple[Any, int]:
     """The value at `start` and where it ends. Only objects are looked into; lists are taken as they are."""
     if text[start] != "{":
         return _DECODER.raw_decode(text, start)
@@ -133,8 +147,8 @@ def _verbatim_value(text: str, start: int, keep: Collection[str]) -> tuple[Any, 
     while text[position] != "}":
         key, position = _DECODER.raw_decode(text, position)
         position = _skip(text, _skip(text, position) + 1)  # behind the colon
-        value, end = _verbatim_value(text, position, keep)
-        members[key] = Verbatim(text[position:end]) if key in keep else value
+        value, end = _verbatim_value(text, position, keep, named, key == named and not are_names)
+        members[key] = Verbatim(text[position:end]) if key in keep and not are_names else value
         position = _skip(text, end)
         if text[position] == ",":
             position = _skip(text, position + 1)

@@ -1,0 +1,192 @@
+"""Containers, on a real engine: TFSERVING_TEST_IMAGE names the image"""
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_tfserving.backends import docker as backend
+from pytest_tfserving.backends.docker_engine import connect
+from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
+from pytest_tfserving.serving import ModelRequest, ServeRequest
+from tests.conftest import EXAMPLES, MODELS, ROOT, processes_of, wait_until
+
+HALF_PLUS_TWO = EXAMPLES / "half_plus_two" / "exports" / "half_plus_two"
+
+WAITING = """
+import pytest, time
+@pytest.mark.tfserving({path!r})
+def test_wait(tfserving):
+    print("RUN", tfserving._server._directory, flush=True)
+    time.sleep(120)
+"""
+
+
+@pytest.fixture(scope="module")
+def engine(image):
+    return connect().client
+
+
+@pytest.fixture
+def docker(image, serving_of):
+    return serving_of(backend="docker", image=image)
+
+
+@pytest.fixture
+def container_of(engine):
+    """The container of a served model."""
+
+    def container_of(served):
+        lease = str(served._server._directory / "lock")
+        [container] = engine.containers.list(all=True, filters={"label": f"{backend.LEASE_LABEL}={lease}"})
+        return container
+
+    return container_of
+
+
+def serve(serving, path, **request):
+    [served] = serving.serve(ServeRequest((ModelRequest(Path(path)),), **request)).values()
+    return served
+
+
+def ours(engine):
+    """The containers of this machine's runs."""
+    return engine.containers.list(all=True, filters={"label": f"{backend.HOST_LABEL}={platform.node()}"})
+
+
+def test_a_container_is_private_read_only_and_labelled(docker, container_of):
+    served = serve(docker, HALF_PLUS_TWO)
+    container = container_of(served)
+    ports = container.attrs["NetworkSettings"]["Ports"]
+    bound = {port: {binding["HostIp"] for binding in bindings or []} for port, bindings in ports.items()}
+    assert bound == {"8500/tcp": {"127.0.0.1"}, "8501/tcp": {"127.0.0.1"}}
+    assert all(mount["RW"] is False for mount in container.attrs["Mounts"])
+    assert {m["Source"] for m in container.attrs["Mounts"]} >= {str(HALF_PLUS_TWO / "1")}
+    assert container.labels[backend.LABEL] == "server"
+    assert "--max_num_load_retries=0" in container.attrs["Args"]
+    assert "half_plus_two" in served.logs()
+    assert served.provenance["image_id"].startswith("sha256:")
+
+
+def test_an_unversioned_export_is_served_as_version_1(docker):
+    served = serve(docker, MODELS / "unversioned")
+    assert (served.name, served.version, served.rest.status()[0].version) == ("unversioned", 1, 1)
+
+
+def test_a_container_whose_model_does_not_load_fails_at_once_with_its_log(docker, tmp_path):
+    # A damaged asset passes the checks of the files and trips the runtime.
+    export = shutil.copytree(EXAMPLES / "text_cnn" / "exports" / "text_cnn", tmp_path / "text_cnn")
+    (export / "1" / "variables" / "variables.data-00000-of-00001").write_bytes(
+        b"\xff" * (export / "1" / "variables" / "variables.data-00000-of-00001").stat().st_size
+    )
+    begin = time.monotonic()
+    with pytest.raises((StartupError, ServerDiedError), match="server log") as failed:
+        serve(docker, export)
+    assert time.monotonic() - begin < 20
+    assert "text_cnn" in str(failed.value)
+
+
+def test_a_container_that_is_killed_fails_what_follows_with_its_log(docker, container_of):
+    served = serve(docker, MODELS / "counter")
+    container_of(served).kill()
+    assert wait_until(lambda: (served._server._directory / "ended.json").exists(), 15)
+    with pytest.raises(ServerDiedError, match=r"container exit status 137.*\nserver log"):
+        serve(docker, MODELS / "counter")
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL], ids=lambda s: s.name)
+def test_no_container_outlives_its_run(pytester, start_pytest, engine, image, kill):
+    pytester.makepyfile(test_model=WAITING.format(path=str(HALF_PLUS_TWO)))
+    process = start_pytest("-s", "--tfserving-backend=docker", f"--tfserving-image={image}")
+    run = next(Path(line.split()[-1]).parent for line in process.stdout if "RUN" in line)
+    mine = f"{backend.LEASE_LABEL}"
+    assert [c for c in ours(engine) if c.labels[mine].startswith(str(run))]
+    os.kill(process.pid, kill)
+    process.stdout.read()
+    process.wait(30)
+    assert wait_until(lambda: not [c for c in ours(engine) if c.labels[mine].startswith(str(run))], 20)
+
+
+def test_leftovers_of_a_killed_keeper_are_removed_by_the_next_run_and_only_those(
+    pytester, start_pytest, engine, image, docker, container_of
+):
+    alive = container_of(serve(docker, HALF_PLUS_TWO))
+    elsewhere = engine.containers.create(
+        image, labels={backend.LABEL: "server", backend.HOST_LABEL: "another-machine", backend.LEASE_LABEL: "/gone"}
+    )
+    stranger = engine.containers.create(image)
+    pytester.makepyfile(test_model=WAITING.format(path=str(HALF_PLUS_TWO)))
+    process = start_pytest("-s", "--tfserving-backend=docker", f"--tfserving-image={image}")
+    run = next(Path(line.split()[-1]).parent for line in process.stdout if "RUN" in line)
+    [leftover] = [c for c in ours(engine) if c.labels[backend.LEASE_LABEL].startswith(str(run))]
+    for kept in processes_of(str(run)):
+        kept.kill()
+    process.kill()
+    process.wait(30)
+    try:
+        assert backend.remove_leftovers(engine) == [leftover.name]
+        left = {container.id for container in engine.containers.list(all=True)}
+        assert leftover.id not in left
+        assert {alive.id, elsewhere.id, stranger.id} <= left
+    finally:
+        elsewhere.remove(force=True)
+        stranger.remove(force=True)
+        shutil.rmtree(run, ignore_errors=True)
+
+
+def test_pytest_in_a_container_reaches_its_servers_and_copies_what_the_engine_cannot_see(engine, image):
+    # The engine's socket is mounted, as CI systems do it; paths and the loopback interface are the container's own.
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    run = engine.containers.run(
+        image,
+        entrypoint=["/bin/sh", "-c"],
+        command=[
+            f"mkdir /repository && cp -r /mounted/. /repository && cd /repository && "
+            f"PYTHONPATH=/packages:/source exec python{version} -m pytest -q "
+            f"-p no:cacheprovider --tfserving-backend docker --tfserving-image {image} --rootdir . ."
+        ],
+        volumes={
+            "/var/run/docker.sock": {"bind": "/var/run/docker.sock", "mode": "rw"},
+            packages: {"bind": "/packages", "mode": "ro"},
+            str(ROOT): {"bind": "/source", "mode": "ro"},
+            str(EXAMPLES / "half_plus_two"): {"bind": "/mounted", "mode": "ro"},
+        },
+        environment={"PYTHONDONTWRITEBYTECODE": "1"},
+        detach=True,
+    )
+    try:
+        status = run.wait(timeout=120)["StatusCode"]
+        output = run.logs().decode()
+        assert status == 0, output
+        assert "served by docker" in output
+    finally:
+        run.remove(force=True)
+
+
+def test_an_image_that_cannot_be_pulled_is_explained(image, serving_of):
+    with pytest.raises(BackendError, match="no/such/image:at-all"):
+        serve(serving_of(backend="docker", image="no/such/image:at-all"), HALF_PLUS_TWO)
+
+
+def test_an_engine_that_does_not_answer_is_explained(tmp_path):
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
+    (tmp_path / "test_model.py").write_text(WAITING.format(path=str(HALF_PLUS_TWO)))
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--tfserving-backend=docker"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED
+    assert f"no container engine answers at unix://{tmp_path}/no.sock (no such file or directory)" in run.stdout
+    assert "--tfserving-backend embedded" in run.stdout
+
+
+def test_auto_takes_the_engine_where_it_has_the_image(image, serving_of):
+    serving = serving_of(backend="auto", image=image)
+    assert str(serving.choice) == f"docker {image} (remote: no address given)"

@@ -1,0 +1,92 @@
+"""The example models' own tests, on every backend: what passes here must pass there"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from tests.conftest import EXAMPLES, ROOT, wait_until
+
+# A remote server has one set of tags; custom_tag's is another than everybody else's.
+ALL = ("custom_tag", "half_plus_two", "image_bytes", "keras_export", "mnist", "text_cnn")
+TAGGED_SERVE = tuple(name for name in ALL if name != "custom_tag")
+
+
+def run_examples(names: Sequence[str], *arguments: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, *(str(EXAMPLES / name) for name in names)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " skipped" not in run.stdout
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def passed_on_embedded() -> str:
+    """The summary of the run on the embedded server: what was checked of each model."""
+    return checked(run_examples(ALL, "--tfserving-backend=embedded"))
+
+
+def checked(output: str) -> str:
+    """The lines of the summary that say what was checked."""
+    lines = output.splitlines()
+    return "\n".join(line for line in lines if line.startswith("  ") and " over " in line)
+
+
+def test_embedded(passed_on_embedded):
+    assert all(f"  {name}: " in passed_on_embedded for name in ALL)
+
+
+def test_docker(passed_on_embedded, image):
+    output = run_examples(ALL, "--tfserving-backend=docker", f"--tfserving-image={image}")
+    assert f"served by docker {image}" in output
+    assert checked(output) == passed_on_embedded
+
+
+def test_binary(passed_on_embedded, binary):
+    output = run_examples(ALL, "--tfserving-backend=binary", f"--tfserving-binary={binary}")
+    assert f"served by binary {binary}" in output
+    assert checked(output) == passed_on_embedded
+
+
+def test_remote(passed_on_embedded, tmp_path):
+    config = tmp_path / "models.config"
+    blocks = (
+        f'config {{ name: "{name}" base_path: "{EXAMPLES / name / "exports" / name}" model_platform: "tensorflow" }}'
+        for name in TAGGED_SERVE
+    )
+    config.write_text("model_config_list { " + " ".join(blocks) + " }")
+    ports = tmp_path / "ports.json"
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [
+                sys.executable, "-m", "pytest_tfserving.server", "--port=0", "--rest_api_port=0",
+                f"--ports_file={ports}", f"--model_config_file={config}",
+            ],
+            stderr=log,
+        )  # fmt: skip
+    try:
+        assert wait_until(ports.exists, 30)
+        import json
+
+        chosen = json.loads(ports.read_text())
+        output = run_examples(
+            TAGGED_SERVE,
+            f"--tfserving-rest-url=http://127.0.0.1:{chosen['rest_port']}",
+            f"--tfserving-grpc-target=127.0.0.1:{chosen['grpc_port']}",
+        )
+        assert "served by remote" in output  # auto takes it, since it was addressed
+        expected = [line for line in passed_on_embedded.splitlines() if "custom_tag" not in line]
+        assert checked(output).splitlines() == expected
+        assert server.poll() is None, "a remote server is never stopped"
+    finally:
+        server.terminate()
+        server.wait(10)

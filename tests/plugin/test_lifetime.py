@@ -1,0 +1,157 @@
+"""Servers are shared by a run, and none outlives it, however the run ends"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import processes_of, wait_until
+
+WAITING = "def test_wait(tfserving):\n    import time\n    print('RUN', tfserving._server._directory, flush=True)\n    time.sleep(120)\n"
+
+
+def wait_for_run(process):
+    """The run's directory, which the test above prints when its server is up."""
+    for line in process.stdout:
+        if "RUN " in line:
+            return Path(line.split("RUN ")[1].strip()).parent
+    raise AssertionError("pytest ended before its server was up")
+
+
+def servers(run):
+    return [p for p in processes_of(str(run)) if "pytest_tfserving.server" in p.cmdline()]
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda s: s.name)
+def test_nothing_is_left_when_pytest_is_killed(repository, start_pytest, kill):
+    repository.test_file(WAITING)
+    process = start_pytest("-s", "--tfserving-backend=embedded")
+    run = wait_for_run(process)
+    assert len(servers(run)) == 1
+    os.kill(process.pid, kill)
+    process.stdout.read()
+    process.wait(30)
+    assert wait_until(lambda: not processes_of(str(run)), 10)
+    assert wait_until(lambda: not run.exists(), 10)
+
+
+def test_the_whole_process_group_may_get_the_interrupt(repository, start_pytest):
+    repository.test_file(WAITING)
+    process = start_pytest("-s", "--tfserving-backend=embedded")
+    run = wait_for_run(process)
+    os.killpg(process.pid, signal.SIGINT)
+    output = process.stdout.read()
+    assert process.wait(30) == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in output
+    assert wait_until(lambda: not processes_of(str(run)), 10)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL") or os.uname().sysname != "Linux", reason="the kernel's PDEATHSIG")
+def test_a_keeper_that_is_killed_takes_its_server_along(repository, start_pytest):
+    repository.test_file(WAITING)
+    process = start_pytest("-s", "--tfserving-backend=embedded")
+    run = wait_for_run(process)
+    [server] = servers(run)
+    server.parent().kill()
+    assert wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 10)
+    process.kill()
+    process.wait(30)
+
+
+def test_a_server_that_dies_fails_what_follows_at_once_with_its_log(repository):
+    repository.test_file(
+        "import os, signal\n"
+        "from tests.conftest import processes_of\n"
+        "def test_kill(tfserving):\n"
+        "    [server] = [p for p in processes_of(str(tfserving._server._directory)) if 'pytest_tfserving.server' in p.cmdline()]\n"
+        "    server.kill(); server.wait(10)\n"
+        "    tfserving.rest.predict(inputs={'x': [1.0]})\n"
+        "def test_after(tfserving): ...\n"
+        "def test_later(tfserving): ...\n"
+    )
+    (repository.path / "conftest.py").write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[2])!r})\n")
+    begin = time.monotonic()
+    result = repository.run()
+    assert time.monotonic() - begin < 20
+    result.assert_outcomes(failed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "ServerDiedError: the embedded server ended during the run: killed by SIGKILL",
+            "*RequestError: UNAVAILABLE over rest*does not answer*",
+            "*tfserving server*",
+            "the embedded server ended during the run: killed by SIGKILL",
+            "server log*",
+        ]
+    )
+
+
+def test_equal_specifications_share_a_server_within_a_process(repository):
+    repository.test_file(
+        "endpoints = set()\n"
+        "@pytest.mark.parametrize('n', range(3))\n"
+        "def test_one(tfserving, n):\n    endpoints.add(tfserving.endpoint)\n"
+        "@pytest.mark.tfserving('exports/../exports/half_plus_two')\n"
+        "def test_same(tfserving):\n    endpoints.add(tfserving.endpoint); assert len(endpoints) == 1\n"
+        "@pytest.mark.tfserving('exports/half_plus_two', server_args=['--rest_api_timeout_in_ms=1000'])\n"
+        "def test_other(tfserving):\n    assert tfserving.endpoint not in endpoints\n"
+    )
+    repository.run().assert_outcomes(passed=5)
+
+
+def test_workers_of_xdist_share_one_server_and_none_is_left(repository):
+    repository.test_file(
+        "import os, time\n"
+        "@pytest.mark.parametrize('n', range(8))\n"
+        "def test_shared(tfserving, n, worker_id):\n"
+        "    time.sleep(0.3)\n"
+        "    print('SERVER', worker_id, tfserving.endpoint.rest_url, tfserving._server._directory)\n"
+    )
+    result = repository.run("-n", "4", "-rP")
+    result.assert_outcomes(passed=8)
+    lines = [line.split() for line in result.outlines if line.startswith("SERVER")]
+    assert len({worker for _, worker, _, _ in lines}) > 1
+    assert len({url for _, _, url, _ in lines}) == 1
+    run = Path(lines[0][3]).parent
+    assert not run.exists()
+    assert not processes_of(str(run))
+
+
+def test_a_worker_that_crashes_takes_no_server_with_it(repository):
+    repository.test_file(
+        "import os, time\n"
+        "@pytest.mark.parametrize('n', range(6))\n"
+        "def test_shared(tfserving, n):\n"
+        "    time.sleep(0.2)\n"
+        "    if n == 1: os._exit(9)\n"
+        "    assert tfserving.rest.predict(inputs={'x': [0.0]})['y'].tolist() == [2.0]\n"
+    )
+    result = repository.run("-n", "2")
+    assert result.parseoutcomes() == {"passed": 5, "failed": 1}
+
+
+def test_an_unused_plugin_starts_nothing_and_loads_nothing(pytester):
+    pytester.makepyfile(
+        "import sys, glob, tempfile\n"
+        "def test_nothing():\n"
+        "    heavy = {'grpc', 'requests', 'numpy', 'docker', 'tensorflow', 'google.protobuf', 'filelock'}\n"
+        "    assert not heavy & set(sys.modules)\n"
+        "    assert 'pytest_tfserving.serving' not in sys.modules\n"
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*tfserving:*")
+
+
+def test_help_imports_nothing_heavy(pytester):
+    import subprocess
+    import sys
+
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pytest", "--help"], cwd=pytester.path, capture_output=True, text=True
+    )
+    imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
+    assert "pytest_tfserving.fixtures" in imported
+    assert not imported & {"grpc", "requests", "numpy", "docker", "tensorflow", "testcontainers", "google.protobuf"}

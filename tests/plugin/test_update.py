@@ -1,0 +1,121 @@
+"""--tfserving-update"""
+
+import json
+import os
+import signal
+
+import pytest
+
+TEST = '@pytest.mark.tfserving_golden("goldens")\ndef test_goldens(): ...\n'
+
+
+def outputs(file, case=None):
+    document = json.loads(file.read_text())
+    return (document["cases"][case] if case else document)["outputs"]
+
+
+EXACT = {"y": {"dtype": "float32", "shape": [2], "values": [2.5, 3.0]}}
+
+
+def test_records_exact_tensors_and_where_they_came_from(repository):
+    file = repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
+    repository.test_file(TEST)
+    result = repository.run("--tfserving-update")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["recorded *goldens/one.json (1 case)"])
+    assert outputs(file) == EXACT
+    provenance = json.loads(file.read_text())["provenance"]
+    assert provenance["backend"] == "embedded"
+    assert provenance["tensorflow"]
+    assert provenance["cpu"]
+    repository.run().assert_outcomes(passed=2)
+
+
+def test_requests_keep_the_layout_that_a_person_gave_them(repository):
+    text = '{\n  "cases": {"a": {"inputs": {"x": [1.0,\n      2.0]}}}\n}\n'
+    file = repository.golden("one", text)
+    repository.test_file(TEST)
+    repository.run("--tfserving-update").assert_outcomes(passed=2)
+    assert '{"x": [1.0,\n      2.0]}' in file.read_text()
+    assert outputs(file, "a") == EXACT
+
+
+@pytest.mark.parametrize(
+    ("mode", "good_is_touched", "bad_is_recorded", "passed"),
+    [("new", False, False, 4), ("changed", False, True, 6), ("all", True, True, 6)],
+)
+def test_modes(repository, mode, good_is_touched, bad_is_recorded, passed):
+    request = {"inputs": {"x": [1.0, 2.0]}}
+    good = repository.golden("good", {**request, "outputs": {"y": [2.5, 3.0]}})
+    bad = repository.golden("bad", {**request, "outputs": {"y": [0.0, 0.0]}})
+    new = repository.golden("new", request)
+    before = good.read_text()
+    repository.test_file(TEST)
+    result = repository.run(f"--tfserving-update={mode}")
+    assert result.parseoutcomes().get("passed") == passed
+    assert (good.read_text() != before) == good_is_touched
+    assert (outputs(bad) == EXACT) == bad_is_recorded
+    assert outputs(new) == EXACT
+
+
+def test_a_pair_gets_a_response_file(repository):
+    repository.golden("one.request", {"instances": [1.0, 2.0]})
+    repository.test_file(TEST)
+    repository.run("--tfserving-update").assert_outcomes(passed=2)
+    assert outputs(repository.path / "goldens" / "one.response.json") == EXACT
+    repository.run().assert_outcomes(passed=2)
+
+
+def test_a_case_that_fails_over_one_transport_is_not_recorded(repository, models):
+    # REST cannot carry half; gRPC can.
+    file = repository.golden("one", {"signature_name": "id_float16", "inputs": {"x": [1.0]}})
+    before = file.read_text()
+    repository.test_file(TEST, model=str(models / "dtypes"))
+    result = repository.run("--tfserving-update")
+    result.stdout.fnmatch_lines(["not recorded *one.json: it failed over rest"])
+    assert file.read_text() == before
+    repository.run("--tfserving-update", "--tfserving-transport=grpc").assert_outcomes(passed=1)
+    assert outputs(file)["y"]["values"] == [1.0]
+
+
+def test_an_interrupted_run_writes_nothing(repository, start_pytest):
+    file = repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
+    before = file.read_text()
+    repository.test_file(TEST + "def test_wait():\n    import time; print('READY', flush=True); time.sleep(60)\n")
+    run = start_pytest("-s", "--tfserving-backend=embedded", "--tfserving-update")
+    for line in run.stdout:
+        if "READY" in line:
+            os.kill(run.pid, signal.SIGINT)
+            break
+    rest = run.stdout.read()
+    assert run.wait(30) == pytest.ExitCode.INTERRUPTED
+    assert "no golden was written: the run did not come to its end" in rest
+    assert file.read_text() == before
+
+
+def test_under_xdist_one_process_writes(repository):
+    cases = {str(n): {"inputs": {"x": [float(n)]}} for n in range(6)}
+    file = repository.golden("many", {"cases": cases})
+    repository.test_file(TEST)
+    result = repository.run("-n", "3", "--tfserving-update")
+    result.assert_outcomes(passed=12)
+    result.stdout.fnmatch_lines(["recorded *goldens/many.json (6 cases)"])
+    assert [outputs(file, str(n))["y"]["values"] for n in range(6)] == [[n / 2 + 2] for n in range(6)]
+
+
+def test_goldens_of_a_tests_body(repository):
+    repository.test_file(
+        "def test_half(tfserving, tfserving_golden):\n"
+        "    outputs = tfserving.grpc.predict(inputs={'x': [1.0, 2.0]})\n"
+        "    tfserving_golden.check(outputs, 'goldens/body', rtol=1e-6)\n"
+    )
+    result = repository.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*no golden *goldens/body.json; record it with*"])
+    repository.run("--tfserving-update").assert_outcomes(passed=1)
+    repository.run().assert_outcomes(passed=1)
+    file = repository.path / "goldens" / "body.json"
+    file.write_text(file.read_text().replace("3.0", "3.5"))
+    result = repository.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["golden *goldens/body.json differs", "*y*1 of 2*[[]1[]]*3.5*3.0*0.5*"])
