@@ -1,0 +1,84 @@
+"""Flags and model config files -> which models to serve.
+
+The rules and texts are those of tensorflow_serving/model_servers/server_core.cc and server.cc.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from google.protobuf.message import Message
+
+from pytest_tfserving.errors import Code
+from pytest_tfserving.server.failure import ServingError, invalid
+from pytest_tfserving.server.flags import Flags
+from pytest_tfserving.wire import serving_pb2 as serving
+
+PLATFORM = "tensorflow"
+
+_URI_SCHEME = re.compile(r"[a-zA-Z][0-9a-zA-Z.]*://")
+
+
+def models_of(flags: Flags) -> list[serving.ModelConfig] | None:
+    """The models to serve; None where a config file holds no config at all, which leaves labels undefined.
+
+    Raises ServingError with tensorflow_model_server's text for a config that it refuses.
+    """
+    if flags.model_config_file:
+        config = serving.ModelServerConfig()
+        read_text_proto(flags.model_config_file, config)
+        if config.WhichOneof("config") is None:
+            return None
+        models = list(config.model_config_list.config)
+    elif flags.model_base_path:
+        models = [serving.ModelConfig(name=flags.model_name, base_path=flags.model_base_path, model_platform=PLATFORM)]
+    else:
+        raise invalid("Both server_options.model_base_path and server_options.model_config_file are empty!")
+    check(models)
+    return models
+
+
+def check(models: Sequence[serving.ModelConfig]) -> None:
+    """Raise ServingError for a list of models that tensorflow_model_server refuses before it looks at the disk."""
+    seen = set()
+    for model in models:
+        if model.name in seen:
+            raise invalid(f"Illegal to list model {model.name} multiple times in config list")
+        seen.add(model.name)
+        if not model.base_path.startswith("/") and not _URI_SCHEME.match(model.base_path):
+            raise invalid(
+                f"Expected model {model.name} to have an absolute path or URI; got base_path()={model.base_path}"
+            )
+        if not model.model_platform:
+            raise invalid(
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+                f"ModelServerConfig::model_platform, model name is {model.name}"
+            )
+        if model.model_platform != PLATFORM:
+            raise invalid(f"Model {model.name} requests unsupported platform {model.model_platform}")
+
+
+def read_text_proto(path: str, message: Message) -> None:
+    """Fill `message` from a file in text format. Raises ServingError with tensorflow_model_server's text."""
+    from google.protobuf import text_format  # a start with flags alone does without
+
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        _cannot_read(path, error)
+    if not content:  # tensorflow_model_server maps the file, and nothing cannot be mapped
+        raise invalid(f"{path}; Invalid argument")
+    try:
+        text_format.Parse(content, message)
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        # The place and the cause go to tensorflow_model_server's log; here they are worth more in the message.
+        raise invalid(f"Invalid protobuf file: '{path}' ({error})") from error
+
+
+def _cannot_read(path: str, error: OSError) -> NoReturn:
+    code = Code.NOT_FOUND if isinstance(error, FileNotFoundError) else Code.FAILED_PRECONDITION
+    raise ServingError(code, f"{path}; {os.strerror(error.errno or 0)}") from error

@@ -1,0 +1,65 @@
+"""The gRPC methods by path: serialized request -> core -> response message.
+
+PredictionService and ModelService of tensorflow_serving/apis, in our own wire-compatible messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from pytest_tfserving.schema import DEFAULT_SIGNATURE
+from pytest_tfserving.server import examples, output_proto
+from pytest_tfserving.server.core import Core, answering_spec
+from pytest_tfserving.server.failure import invalid
+from pytest_tfserving.wire import serving_pb2 as serving
+
+# Milliseconds that are left for a call, or None where the client set no deadline.
+Timeout = int | None
+# Raises ServingError, or DecodeError for bytes that are no such message.
+Method = Callable[[bytes, Timeout], Message]
+
+Request = TypeVar("Request")
+
+
+def methods(core: Core) -> dict[str, Method]:
+    """Every method that is served."""
+
+    def of(parse: Callable[[bytes], Request], answer: Callable[[Request, Timeout], Message]) -> Method:
+        return lambda data, timeout: answer(parse(data), timeout)
+
+    services: dict[str, dict[str, Method]] = {
+        "PredictionService": {
+            "Predict": of(serving.PredictRequest.FromString, lambda r, t: predict(core, r, t)),
+            "Classify": of(serving.ClassificationRequest.FromString, lambda r, t: examples.classify(core, r, t)),
+            "Regress": of(serving.RegressionRequest.FromString, lambda r, t: examples.regress(core, r, t)),
+            "MultiInference": of(
+                serving.MultiInferenceRequest.FromString, lambda r, t: examples.multi_inference(core, r, t)
+            ),
+            "GetModelMetadata": of(serving.GetModelMetadataRequest.FromString, lambda r, _: core.metadata(r)),
+        },
+        "ModelService": {
+            "GetModelStatus": of(serving.GetModelStatusRequest.FromString, lambda r, _: core.status(r)),
+        },
+    }
+    return {
+        f"/tensorflow.serving.{service}/{name}": method
+        for service, named in services.items()
+        for name, method in named.items()
+    }
+
+
+def predict(core: Core, request: serving.PredictRequest, timeout: Timeout) -> serving.PredictResponse:
+    if not request.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    spec = request.model_spec
+    servable = core.models.find(spec)
+    outputs = core.predict(
+        servable, spec.signature_name, request.inputs, output_filter=request.output_filter, timeout_ms=timeout
+    )
+    response = serving.PredictResponse(model_spec=answering_spec(servable, spec.signature_name or DEFAULT_SIGNATURE))
+    for alias, tensor in outputs.items():
+        output_proto.fill(response.outputs[alias], tensor)
+    return response

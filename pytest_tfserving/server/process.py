@@ -1,0 +1,130 @@
+"""The server's life: load the models, open the ports, say so, answer until told to stop, finish what is running.
+
+Ports open only when every model is AVAILABLE, as in tensorflow_serving/model_servers/server.cc: until then a client is
+refused, not kept waiting.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from pytest_tfserving.server import config, warmup
+from pytest_tfserving.server.capi import CApi
+from pytest_tfserving.server.core import Core
+from pytest_tfserving.server.failure import ServingError, invalid
+from pytest_tfserving.server.flags import Flags
+from pytest_tfserving.server.models import Models, Retries
+from pytest_tfserving.server.runtime import Session
+from pytest_tfserving.server.servable import Servable
+
+# How long a stop waits for requests that are being answered.
+GRACE_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+def run(flags: Flags, api: Future[CApi]) -> None:
+    """Serve until SIGTERM or SIGINT; before the ports are open either ends the process at once.
+
+    Raises ServingError, CannotListenError or RuntimeMissingError where the start fails.
+    """
+    if flags.without_effect:
+        _log.warning("Accepted, and without effect in this server: %s", ", ".join(flags.without_effect))
+    served = config.models_of(flags)
+    tags = [tag for tag in flags.saved_model_tags.split(",") if tag] or ["serve"]
+
+    def open_servable(name: str, version: int, folder: Path) -> Servable:
+        servable = Servable(name, version, Session(api.result(), folder, tags))
+        if flags.enable_model_warmup:
+            try:
+                warmup.replay(servable, folder, max(flags.num_request_iterations_for_warmup, 1))
+            except ServingError:
+                servable.session.close()
+                raise
+        return servable
+
+    models = Models(
+        open_servable,
+        Retries(flags.max_num_load_retries, flags.load_retry_interval_micros / 1e6),
+        flags.allow_version_labels_for_unavailable_models,
+    )
+    if served is None:
+        _log.info("Taking no action for empty config.")
+    with ThreadPoolExecutor(1, thread_name_prefix="models") as pool:
+        loading = pool.submit(models.load, served) if served is not None else None
+        # The edges are imported while the models load: grpc alone takes as long as a small model.
+        from pytest_tfserving.server.grpc import GrpcServer
+        from pytest_tfserving.server.http import HttpServer
+        from pytest_tfserving.server.rest import RestHandler
+
+        if loading:
+            loading.result()
+    core = Core(models, flags.enable_signature_method_name_check)
+    grpc_server = GrpcServer(
+        core,
+        flags.host,
+        flags.port,
+        threads=flags.grpc_max_threads or 4 * (os.cpu_count() or 1),
+        options=_channel_arguments(flags.grpc_channel_arguments),
+    )
+    rest_server = None
+    if flags.rest_api_port is not None:
+        timeout_ms = flags.rest_api_timeout_in_ms if flags.rest_api_timeout_in_ms > 0 else None
+        handler = RestHandler(core, timeout_ms, flags.rest_api_enable_cors_support)
+        rest_server = HttpServer(handler, flags.host, flags.rest_api_port)
+    wait_for_stop = _on_stop_signals()
+    grpc_server.start()
+    _log.info("Running gRPC ModelServer at %s:%d ...", flags.host, grpc_server.port)
+    if rest_server:
+        rest_server.start()
+        _log.info("Exporting HTTP/REST API at:localhost:%d ...", rest_server.port)
+    if flags.ports_file:
+        _write_ports(Path(flags.ports_file), grpc_server.port, rest_server.port if rest_server else None)
+    wait_for_stop()
+    _log.info("Stopping: no new requests, those that are running get %g s", GRACE_S)
+    if rest_server:
+        rest_server.stop(GRACE_S)
+    grpc_server.stop(GRACE_S)
+    models.close()
+
+
+def _on_stop_signals() -> Callable[[], None]:
+    """Take SIGTERM and SIGINT from now on; the function that is returned waits for the first of them."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    # Not a handler that sets something: the kernel may deliver the signal to one of TensorFlow's threads, and then
+    # nothing wakes the main thread, in which Python runs handlers.
+    signal.set_wakeup_fd(writer.fileno())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+    def wait() -> None:
+        reader.recv(1)
+        writer.close()
+
+    return wait
+
+
+def _channel_arguments(text: str) -> dict[str, int | str]:
+    """`k=v,k=v`; values that are whole numbers are passed as such."""
+    arguments: dict[str, int | str] = {}
+    for item in filter(None, text.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise invalid(f"--grpc_channel_arguments: {item!r} is not of the form key=value")
+        arguments[key] = int(value) if value.lstrip("-").isdigit() else value
+    return arguments
+
+
+def _write_ports(path: Path, grpc_port: int, rest_port: int | None) -> None:
+    # Renamed into place: whoever waits for the file never reads half of it.
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps({"grpc_port": grpc_port, "rest_port": rest_port}))
+    partial.replace(path)
