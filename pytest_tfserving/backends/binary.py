@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import secrets
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -28,7 +28,7 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ProcessServer
     narrower address win. So the server is given a version label that nobody else can know, and is believed only
     where both ports know it.
     """
-    proof = f"pytest-tfserving-{secrets.token_hex(8)}"
+    proof = f"pytest-tfserving-{os.urandom(8).hex()}"
     models, config = workdir / "models", workdir / "models.config"
     link_models(spec, models)
     version = spec.models[0].versions[-1][0]

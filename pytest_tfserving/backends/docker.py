@@ -14,11 +14,10 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock, Timeout
-
 from pytest_tfserving.backends import docker_image
 from pytest_tfserving.backends.base import Say, ServerSpec, Started, model_config
 from pytest_tfserving.backends.docker_engine import Reach, connect, reach_of
+from pytest_tfserving.backends.lock import is_held
 from pytest_tfserving.endpoint import Endpoint
 from pytest_tfserving.errors import StartupError
 
@@ -65,8 +64,7 @@ def remove_leftovers(client: Any) -> list[str]:
     """Removes containers of this machine whose keeper is gone; gives their names. Other people's are not touched."""
     removed = []
     for container in client.containers.list(all=True, filters={"label": f"{HOST_LABEL}={platform.node()}"}):
-        lease = Path(container.labels.get(LEASE_LABEL, ""))
-        if not _is_held(lease):
+        if not is_held(Path(container.labels.get(LEASE_LABEL, ""))):
             with contextlib.suppress(Exception):  # another run may be removing it at the same moment
                 container.remove(force=True, v=True)
                 removed.append(container.name)
@@ -167,14 +165,3 @@ def _container(spec: ServerSpec, workdir: Path, reach: Reach, *, mount: bool) ->
         address = cast(int, (reach.publish_on,)) if reach.publish_on else None
         container.ports = {f"{GRPC_PORT}/tcp": address, f"{REST_PORT}/tcp": address}
     return container
-
-
-def _is_held(lease: Path) -> bool:
-    """Whether a living keeper holds the lock file; one that is not there is held by nobody."""
-    if not lease.name or not lease.exists():
-        return False
-    try:
-        with FileLock(lease, timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from pathlib import Path
 
 from pytest_tfserving.backends.base import Say, ServerSpec, link_models, model_config
@@ -21,6 +20,9 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ProcessServer
     config.write_text(model_config(spec, str(models)), encoding="utf-8")
     argv = [spec.program, "-m", "pytest_tfserving.server", f"--host={HOST}", "--port=0", "--rest_api_port=0"]
     server = ProcessServer([*argv, f"--ports_file={ports}", *spec.flags(str(config))], log)
+    from importlib import metadata  # takes a while, and the server starts meanwhile
+
+    provenance = {"backend": "embedded", "tensorflow": metadata.version("tensorflow")}
     deadline = Deadline(spec.startup_timeout)
     while not ports.exists():
         if server.ended:
@@ -33,4 +35,4 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ProcessServer
         deadline.pause()
     chosen = json.loads(ports.read_text())
     endpoint = Endpoint.at(HOST, rest_port=chosen["rest_port"], grpc_port=chosen["grpc_port"])
-    return server.started_at(endpoint, {"backend": "embedded", "tensorflow": metadata.version("tensorflow")})
+    return server.started_at(endpoint, provenance)

@@ -26,9 +26,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from pytest_tfserving.backends.base import Launcher, Say, Server, ServerSpec
+from pytest_tfserving.backends.lock import held
 from pytest_tfserving.errors import TFServingError
 
 ALIVE, KEEPERS = "alive", "keepers"
@@ -44,7 +43,7 @@ def main(run: Path, directory: Path, alive: int, keepers: int) -> None:
     os.set_blocking(alive, True)
     for descriptor in (alive, keepers):
         os.set_inheritable(descriptor, False)  # the server must not hold them: they stand for this process
-    with FileLock(directory / LOCK):
+    with held(directory / LOCK):
         _keep(alive, directory)
     shutil.rmtree(directory, ignore_errors=True)
     _remove_if_last(run)

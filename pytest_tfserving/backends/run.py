@@ -20,11 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from pytest_tfserving import errors
 from pytest_tfserving.backends import keeper
 from pytest_tfserving.backends.base import ServerSpec, Started
+from pytest_tfserving.backends.lock import held
 from pytest_tfserving.backends.process import Deadline
 from pytest_tfserving.endpoint import Endpoint
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
@@ -65,7 +64,7 @@ class Run:
     def server(self, spec: ServerSpec) -> KeptServer:
         """The server of a specification: started now where nobody in the run has started it yet."""
         directory = self.directory / spec.fingerprint
-        with FileLock(f"{directory}.lock"):
+        with held(directory.with_suffix(".lock")):
             if not directory.exists():
                 directory.mkdir()
                 (directory / keeper.SPEC).write_text(spec.to_json(), encoding="utf-8")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_tfserving.schema import ModelSchema, Signature, TensorSpec
+from pytest_tfserving.schema import Dimension, ModelSchema, Signature, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,11 @@ def find_size_conflicts(
             if name not in tensors or spec.shape is None:
                 continue
             shape, where = tensors[name].shape, f"{side} {name}"
-            if len(shape) != len(spec.shape):
+            if not _fits(shape, spec.shape):
                 conflicts.append(f"{where} has shape {list(shape)}; {spec} was promised")
                 continue
             for size, dimension in zip(shape, spec.shape, strict=True):
-                if isinstance(dimension, int) and dimension != size:
-                    conflicts.append(f"{where} has shape {list(shape)}; {spec} was promised")
-                elif isinstance(dimension, str) and bound.setdefault(dimension, (size, where))[0] != size:
+                if isinstance(dimension, str) and bound.setdefault(dimension, (size, where))[0] != size:
                     other, first = bound[dimension]
                     conflicts.append(f"{dimension} is {other} in {first} and {size} in {where}, {spec}")
     return conflicts
@@ -118,6 +116,12 @@ def _side(signature: Signature | None, side: str) -> Mapping[str, TensorSpec]:
     if signature is None:
         return {}
     return signature.inputs if side == "inputs" else signature.outputs
+
+
+def _fits(shape: tuple[int, ...], promised: tuple[Dimension, ...]) -> bool:
+    return len(shape) == len(promised) and all(
+        size == dimension for size, dimension in zip(shape, promised, strict=True) if isinstance(dimension, int)
+    )
 
 
 def _agrees(expected: TensorSpec | None, found: TensorSpec | None) -> bool:
