@@ -12,6 +12,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from pytest_tfserving.varint import read_varint
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
 _FOOTER_SIZE = 48
@@ -53,12 +54,12 @@ def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     footer = table[-_FOOTER_SIZE:]
     position = 0
     for _ in range(2):  # the handle of the meta-index block comes first; nothing in it matters here
-        _, position = _varint(footer, position)
-    offset, position = _varint(footer, position)
-    size, _ = _varint(footer, position)
+        _, position = read_varint(footer, position)
+    offset, position = read_varint(footer, position)
+    size, _ = read_varint(footer, position)
     for _, handle in _block(table, offset, size):
-        block_offset, position = _varint(handle, 0)
-        block_size, _ = _varint(handle, position)
+        block_offset, position = read_varint(handle, 0)
+        block_size, _ = read_varint(handle, position)
         yield from _block(table, block_offset, block_size)
 
 
@@ -69,21 +70,10 @@ def _block(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]
     restarts = int.from_bytes(block[-4:], "little")
     end, position, key = size - 4 - 4 * restarts, 0, b""
     while position < end:
-        shared, position = _varint(block, position)
-        unshared, position = _varint(block, position)
-        length, position = _varint(block, position)
+        shared, position = read_varint(block, position)
+        unshared, position = read_varint(block, position)
+        length, position = read_varint(block, position)
         key = key[:shared] + block[position : position + unshared]
         position += unshared
         yield key, block[position : position + length]
         position += length
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_tfserving import tensors
 from pytest_tfserving.server.tensor import Tensor
-from pytest_tfserving.server.varint import write_varint
+from pytest_tfserving.varint import write_varint
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
 # Packed fields whose bytes on the wire are the array's own: fixed32, fixed64, and bools of one byte each.

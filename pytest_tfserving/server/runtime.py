@@ -20,7 +20,7 @@ from pytest_tfserving.errors import Code, TensorError
 from pytest_tfserving.server.capi import TSTRING_SIZE, Buffer, CApi, Deallocator, Output
 from pytest_tfserving.server.failure import ServingError
 from pytest_tfserving.server.tensor import Tensor
-from pytest_tfserving.server.varint import read_varint, write_varint
+from pytest_tfserving.varint import read_varint, write_varint
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
 # A tstring keeps up to this many bytes in itself and owns no memory then (xla/tsl/platform/ctstring_internal.h).

@@ -21,7 +21,7 @@ from pytest_tfserving.server.core import Core
 from pytest_tfserving.server.failure import ServingError, invalid
 from pytest_tfserving.server.methods import methods
 from pytest_tfserving.server.servable import Servable
-from pytest_tfserving.server.varint import read_varint
+from pytest_tfserving.varint import read_varint
 from pytest_tfserving.wire import serving_pb2 as serving
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
