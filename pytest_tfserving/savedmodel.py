@@ -14,9 +14,9 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from pytest_tfserving import checkpoint
+from pytest_tfserving.dtypes import dtype_name
 from pytest_tfserving.errors import ExportError
 from pytest_tfserving.schema import ModelSchema, Signature, TensorSpec
-from pytest_tfserving.tensors import dtype_name
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
 DEFAULT_TAGS = ("serve",)

@@ -11,66 +11,26 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_tfserving.dtypes import DTYPES, dtype_name, dtype_row
 from pytest_tfserving.errors import TensorError
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
 Array = NDArray[Any]
 
 
-class _DType(NamedTuple):
-    """One row of the table below: the enum's value, and the typed field of TensorProto that may carry values."""
-
-    enum: int
-    field: str
-    numpy: str
-
-
-# half_val holds bit patterns, the complex fields hold (real, imaginary) pairs; see _typed_values.
-_TABLE = {
-    "float32": _DType(tf.DT_FLOAT, "float_val", "f4"),
-    "float64": _DType(tf.DT_DOUBLE, "double_val", "f8"),
-    "float16": _DType(tf.DT_HALF, "half_val", "f2"),
-    "bfloat16": _DType(tf.DT_BFLOAT16, "half_val", "bfloat16"),
-    "int8": _DType(tf.DT_INT8, "int_val", "i1"),
-    "int16": _DType(tf.DT_INT16, "int_val", "i2"),
-    "int32": _DType(tf.DT_INT32, "int_val", "i4"),
-    "int64": _DType(tf.DT_INT64, "int64_val", "i8"),
-    "uint8": _DType(tf.DT_UINT8, "int_val", "u1"),
-    "uint16": _DType(tf.DT_UINT16, "int_val", "u2"),
-    "uint32": _DType(tf.DT_UINT32, "uint32_val", "u4"),
-    "uint64": _DType(tf.DT_UINT64, "uint64_val", "u8"),
-    "bool": _DType(tf.DT_BOOL, "bool_val", "?"),
-    "string": _DType(tf.DT_STRING, "string_val", "O"),
-    "complex64": _DType(tf.DT_COMPLEX64, "scomplex_val", "c8"),
-    "complex128": _DType(tf.DT_COMPLEX128, "dcomplex_val", "c16"),
-}
 # JSON has no such numbers; goldens write them as text, which every editor and linter accepts.
 NON_FINITE = ("NaN", "Infinity", "-Infinity")
-_NAME_OF_ENUM = {row.enum: name for name, row in _TABLE.items()}
-
-
-def dtype_name(enum: int) -> str:
-    """TensorFlow's name of a DataType: `float32` for DT_FLOAT, `qint8` for one that is never served."""
-    known = _NAME_OF_ENUM.get(enum)
-    if known:
-        return known
-    return tf.DataType.Name(enum).removeprefix("DT_").lower() if enum in tf.DataType.values() else f"dtype_{enum}"
-
-
-def dtype_enum(name: str) -> int:
-    """The DataType of a dtype's name. Raises TensorError for one that is not served."""
-    return _row(name).enum
 
 
 @cache
 def numpy_dtype(name: str) -> np.dtype[Any]:
     """The numpy dtype of a dtype's name: object for string. Raises TensorError for one that is not served."""
-    row = _row(name)
+    row = dtype_row(name)
     if row.numpy == "bfloat16":
         import ml_dtypes  # only numpy's own dtypes are needed by most runs
 
@@ -82,7 +42,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 def name_of(array: Array) -> str:
     """The dtype's name of an array. Raises TensorError for an array that no tensor can hold."""
     name = "string" if array.dtype.kind in "OSU" else array.dtype.name
-    _row(name)
+    dtype_row(name)
     return name
 
 
@@ -126,7 +86,7 @@ def as_array(value: object, dtype: str | None, *, name: str = "value") -> Array:
 def to_proto(array: Array) -> tf.TensorProto:
     """The TensorProto of an array: tensor_content for numbers, string_val for strings."""
     name = name_of(array)
-    proto = tf.TensorProto(dtype=_TABLE[name].enum)  # type: ignore[arg-type]  # an enum's value is an int
+    proto = tf.TensorProto(dtype=DTYPES[name].enum)  # type: ignore[arg-type]  # an enum's value is an int
     proto.tensor_shape.SetInParent()  # a scalar has a shape of no dimensions, not a missing one
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
@@ -251,16 +211,9 @@ def columns_to_rows(columns: Mapping[str, Any]) -> list[Any]:
     return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
-def _row(name: str) -> _DType:
-    try:
-        return _TABLE[name]
-    except KeyError:
-        raise TensorError(f"TensorFlow Serving serves no {name} tensors; it serves {', '.join(_TABLE)}") from None
-
-
 def _typed_values(proto: tf.TensorProto, name: str) -> Array:
     dtype = numpy_dtype(name)
-    values = getattr(proto, _TABLE[name].field)
+    values = getattr(proto, DTYPES[name].field)
     if name in ("float16", "bfloat16"):
         return np.array(values, dtype=np.uint16).view(dtype)
     if name.startswith("complex"):

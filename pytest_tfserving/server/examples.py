@@ -12,6 +12,7 @@ import numpy as np
 from google.protobuf import text_format
 
 from pytest_tfserving import tensors
+from pytest_tfserving.dtypes import dtype_enum
 from pytest_tfserving.errors import Code
 from pytest_tfserving.schema import DEFAULT_SIGNATURE
 from pytest_tfserving.server.core import Core, answering_spec
@@ -219,7 +220,7 @@ def _regressions(signature: tf.SignatureDef, outputs: dict[str, Tensor], batch_s
 
 
 def _dtype(tensor: Tensor) -> int:
-    return tensors.dtype_enum(tensors.name_of(tensor.flat))
+    return dtype_enum(tensors.name_of(tensor.flat))
 
 
 def _shape(tensor: Tensor) -> str:

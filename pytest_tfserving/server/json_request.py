@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pytest_tfserving import tensors
+from pytest_tfserving.dtypes import dtype_name
 from pytest_tfserving.server import json_document
 from pytest_tfserving.server.failure import ServingError, invalid
 from pytest_tfserving.server.json_document import BOM
@@ -177,7 +178,7 @@ def _tensor(value: Any, dtype: int, has_literals: bool) -> Tensor:
         array = np.array(value)
     except (ValueError, OverflowError) as error:  # lists of unequal length
         raise _DoubtfulError from error
-    wanted = tensors.numpy_dtype(tensors.dtype_name(dtype)) if dtype in _KINDS else None
+    wanted = tensors.numpy_dtype(dtype_name(dtype)) if dtype in _KINDS else None
     # numpy makes numbers of bools that stand among numbers.
     if (
         wanted is None

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from pytest_tfserving import tensors
+from pytest_tfserving.dtypes import dtype_enum
 from pytest_tfserving.server.failure import invalid
 from pytest_tfserving.server.json_request import Format
 from pytest_tfserving.server.json_tensor import dtype_string, flush_subnormals
@@ -137,7 +138,7 @@ def _element_texts(alias: str, tensor: Tensor, depth: int) -> list[str]:
     if name in ("float32", "float64"):
         return float_texts(flush_subnormals(values))
     if len(values):
-        enum = tensors.dtype_enum(name)
+        enum = dtype_enum(name)
         raise invalid(f"Failed to write JSON value for tensor type: {dtype_string(enum)}")
     return []
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pytest_tfserving import tensors
+from pytest_tfserving.dtypes import dtype_name
 from pytest_tfserving.errors import Code
 from pytest_tfserving.server.failure import ServingError, invalid
 from pytest_tfserving.server.json_value import JsonObject, Value, dump, type_name
@@ -40,7 +41,7 @@ _TF_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
 
 def dtype_string(enum: int) -> str:
     """`float`, `double` and `half` for what numpy calls float32, float64 and float16."""
-    name = tensors.dtype_name(enum)
+    name = dtype_name(enum)
     return _TF_NAMES.get(name, name)
 
 
@@ -144,7 +145,7 @@ def _type_error(value: Value, dtype: int) -> ServingError:
 
 def as_array(leaves: list[Value], dtype: int) -> Array:
     """Converted leaves as a flat array: narrow integers wrap, floats overflow to infinity, subnormals become zero."""
-    wanted = tensors.numpy_dtype(tensors.dtype_name(dtype))
+    wanted = tensors.numpy_dtype(dtype_name(dtype))
     if dtype == tf.DT_STRING:
         strings = np.empty(len(leaves), dtype=object)
         strings[:] = leaves

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_tfserving import tensors
+from pytest_tfserving.dtypes import dtype_enum
 from pytest_tfserving.server.tensor import Tensor
 from pytest_tfserving.varint import write_varint
 from pytest_tfserving.wire import tensorflow_pb2 as tf
@@ -20,7 +21,7 @@ def fill(proto: tf.TensorProto, tensor: Tensor) -> None:
     """Set dtype, shape and values of an empty message."""
     values = tensor.flat
     name = tensors.name_of(values)
-    proto.dtype = tensors.dtype_enum(name)  # type: ignore[assignment]  # an enum's value is an int
+    proto.dtype = dtype_enum(name)  # type: ignore[assignment]  # an enum's value is an int
     proto.tensor_shape.SetInParent()
     for size in tensor.shape:
         proto.tensor_shape.dim.add(size=size)

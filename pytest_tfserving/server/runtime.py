@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pytest_tfserving import tensors
+from pytest_tfserving.dtypes import dtype_enum, dtype_name
 from pytest_tfserving.errors import Code, TensorError
 from pytest_tfserving.server.capi import TSTRING_SIZE, Buffer, CApi, Deallocator, Output
 from pytest_tfserving.server.failure import ServingError
@@ -168,7 +169,7 @@ def _new_tensor(api: CApi, tensor: Tensor) -> int:
     # Copied, not lent: the graph may keep a fed tensor after the call (a run that timed out, a variable it was
     # assigned to), and lending would mean a callback into Python from the runtime's threads at any later time.
     values = np.ascontiguousarray(tensor.flat)
-    enum = tensors.dtype_enum(tensors.name_of(values))
+    enum = dtype_enum(tensors.name_of(values))
     handle: int = api.TF_AllocateTensor(enum, dims, len(dims), values.nbytes)
     ctypes.memmove(api.TF_TensorData(handle), values.ctypes.data, values.nbytes)
     return handle
@@ -208,7 +209,7 @@ def _new_string_tensor(api: CApi, values: list[bytes], dims: Any) -> int:
 
 
 def _tensor(api: CApi, handle: int) -> Tensor:
-    dtype = tensors.dtype_name(api.TF_TensorType(handle))
+    dtype = dtype_name(api.TF_TensorType(handle))
     shape = tuple(api.TF_Dim(handle, axis) for axis in range(api.TF_NumDims(handle)))
     data = api.TF_TensorData(handle)
     if dtype == "string":

@@ -14,7 +14,9 @@ from tests.conftest import MODELS, wait_until
 
 @pytest.fixture
 def spec(binary):
-    return ServerSpec("binary", binary, (ServableSpec("numbers", ((1, str(MODELS / "numbers" / "1")),)),), startup_timeout=30)
+    return ServerSpec(
+        "binary", binary, (ServableSpec("numbers", ((1, str(MODELS / "numbers" / "1")),)),), startup_timeout=30
+    )
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ from tests.conftest import MODELS, processes_of, wait_until
 
 def spec_of(name="keras_export", *, path=None, program=sys.executable, args=(), timeout=30.0):
     version = path or MODELS / name / "1"
-    return ServerSpec("embedded", program, (ServableSpec(name, ((1, str(version)),)),), args=args, startup_timeout=timeout)
+    return ServerSpec(
+        "embedded", program, (ServableSpec(name, ((1, str(version)),)),), args=args, startup_timeout=timeout
+    )
 
 
 @pytest.fixture
@@ -53,7 +55,8 @@ def test_equal_specifications_share_a_server_also_when_asked_at_once(run):
     other = Run.join(run.directory)
     started = []
     threads = [
-        threading.Thread(target=lambda r=r: started.append(r.server(spec_of()).wait_started(quiet))) for r in (run, other)
+        threading.Thread(target=lambda r=r: started.append(r.server(spec_of()).wait_started(quiet)))
+        for r in (run, other)
     ]
     for thread in threads:
         thread.start()

@@ -17,7 +17,15 @@ TAGGED_SERVE = tuple(name for name in ALL if name != "custom_tag")
 
 def run_examples(names: Sequence[str], *arguments: str) -> str:
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, *(str(EXAMPLES / name) for name in names)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            *arguments,
+            *(str(EXAMPLES / name) for name in names),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

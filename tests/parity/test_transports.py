@@ -87,7 +87,7 @@ def test_bytes_and_several_outputs(serve):
     served = serve("multi_io")
     inputs = {"a": [[1.0, 2.0]], "b": [3], "s": [b"\x00\xff"]}
     names = set(served.signatures["serving_default"].inputs)
-    inputs = {name: value for name, value in zip(sorted(names), inputs.values(), strict=True)}
+    inputs = dict(zip(sorted(names), inputs.values(), strict=True))
     rest = served.rest.predict(inputs=inputs)
     grpc = served.grpc.predict(inputs=inputs)
     assert set(rest) == set(grpc) == set(served.signatures["serving_default"].outputs)

@@ -66,7 +66,9 @@ def test_dtype_and_shape_are_exact(repository):
     repository.test_file(TEST)
     result = repository.run("--tfserving-transport", "grpc")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*float64[[]3[]]*float32[[]3[]]*<- dtype", "*float32[[]1, 3[]]*float32[[]3[]]*<- shape"])
+    result.stdout.fnmatch_lines(
+        ["*float64[[]3[]]*float32[[]3[]]*<- dtype", "*float32[[]1, 3[]]*float32[[]3[]]*<- shape"]
+    )
 
 
 def test_nan_equals_nan_where_asked(repository):
@@ -119,4 +121,6 @@ def test_a_refused_request_fails_with_the_servers_words(repository):
     repository.test_file(TEST)
     result = repository.run("--tfserving-transport", "rest")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*INVALID_ARGUMENT over rest, HTTP 400 (signature serving_default): Expecting object*"])
+    result.stdout.fnmatch_lines(
+        ["*INVALID_ARGUMENT over rest, HTTP 400 (signature serving_default): Expecting object*"]
+    )

@@ -72,7 +72,9 @@ def test_a_server_that_dies_fails_what_follows_at_once_with_its_log(repository):
         "def test_after(tfserving): ...\n"
         "def test_later(tfserving): ...\n"
     )
-    (repository.path / "conftest.py").write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[2])!r})\n")
+    (repository.path / "conftest.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+    )
     begin = time.monotonic()
     result = repository.run()
     assert time.monotonic() - begin < 20
@@ -150,7 +152,10 @@ def test_help_imports_nothing_heavy(pytester):
     import sys
 
     run = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "pytest", "--help"], cwd=pytester.path, capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-m", "pytest", "--help"],
+        cwd=pytester.path,
+        capture_output=True,
+        text=True,
     )
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
     assert "pytest_tfserving.fixtures" in imported

@@ -113,5 +113,7 @@ def test_auto_says_why_it_passed_the_others_over(repository, monkeypatch):
     repository.test_file(TEST)
     result = repository.run(backend="auto")
     result.assert_outcomes(passed=1)
-    reasons = "remote: no address given; docker: no engine answers at unix:///no/such.sock; binary: no tensorflow_model_*"
+    reasons = (
+        "remote: no address given; docker: no engine answers at unix:///no/such.sock; binary: no tensorflow_model_*"
+    )
     result.stdout.fnmatch_lines([f"tfserving: embedded ({reasons})", f"served by embedded ({reasons})*"])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_tfserving import tensors
+from pytest_tfserving import dtypes, tensors
 from pytest_tfserving.server import json_example, json_request, json_response
 from pytest_tfserving.server.failure import ServingError
 from pytest_tfserving.server.tensor import Tensor
@@ -135,7 +135,7 @@ def _number(value: Any) -> float:
 
 def _tensor(source: Case) -> Tensor:
     """Lists that are shorter than the shape repeat their last value, surplus values are ignored."""
-    name = tensors.dtype_name(tf.DataType.Value(source["dtype"]))
+    name = dtypes.dtype_name(tf.DataType.Value(source["dtype"]))
     dtype = tensors.numpy_dtype(name)
     shape = tuple(source["shape"])
     values: list[Any] = source["values"]

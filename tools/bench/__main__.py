@@ -62,7 +62,12 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, flo
     """(seconds, peak resident megabytes) of a command that must succeed."""
     begin = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.stdout is not None
     output = process.stdout.read()
@@ -84,7 +89,9 @@ def plugin_unused(rounds: int) -> tuple[float, float]:
     for _ in range(rounds):
         for used in (True, False):
             begin = time.perf_counter()
-            subprocess.run([*command, *(() if used else ("-p", "no:tfserving"))], stdout=subprocess.DEVNULL, check=False)
+            subprocess.run(
+                [*command, *(() if used else ("-p", "no:tfserving"))], stdout=subprocess.DEVNULL, check=False
+            )
             times[used].append(time.perf_counter() - begin)
     empty.rmdir()
     return statistics.median(times[True]), statistics.median(times[False])
@@ -103,7 +110,9 @@ def golden_checks() -> list[tuple[str, float, float]]:
     from pytest_tfserving.session import Session
     from pytest_tfserving.wire import serving_pb2 as serving
 
-    session = Session(Settings.resolve(lambda o: "embedded" if o.name == "backend" else None, lambda _: None, {}), print)
+    session = Session(
+        Settings.resolve(lambda o: "embedded" if o.name == "backend" else None, lambda _: None, {}), print
+    )
     export = ROOT / "example_models" / "half_plus_two" / "exports" / "half_plus_two"
     [served] = session.serving.serve(ServeRequest((ModelRequest(export),))).values()
     [case] = read_cases(HERE / "golden.json")
