@@ -39,9 +39,10 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ProcessServer
         argv = [spec.program, f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
         argv.append("--grpc_channel_arguments=grpc.so_reuseport=0")
         server = ProcessServer([*argv, *spec.flags(str(config))], log)
-        if _is_ours(server, spec, proof, grpc_port, rest_port, deadline):
-            endpoint = Endpoint.at(HOST, rest_port=rest_port, grpc_port=grpc_port)
-            return server.started_at(endpoint, {"backend": "binary", **_version(spec.program)})
+        with server.stopped_on_error():
+            if _is_ours(server, spec, proof, grpc_port, rest_port, deadline):
+                endpoint = Endpoint.at(HOST, rest_port=rest_port, grpc_port=grpc_port)
+                return server.started_at(endpoint, {"backend": "binary", **_version(spec.program)})
         server.stop()
         say(f"port {grpc_port} or {rest_port} was taken by somebody else meanwhile; trying others")
     raise StartupError(f"{spec.program}: its ports were taken by somebody else {_ATTEMPTS} times in a row")
@@ -73,7 +74,6 @@ def _is_ours(
         if _ask_rest(name, proof, rest_port) is False:
             return False
         if deadline.passed:
-            server.stop()
             raise StartupError(
                 f"{spec.program} was not ready after {spec.startup_timeout:g} s (--tfserving-startup-timeout)"
             )

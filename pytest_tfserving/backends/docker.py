@@ -48,9 +48,11 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ContainerServ
         container = _container(spec, workdir, reach, mount=mount)
         try:
             container.start()
-        except APIError as error:
+        except BaseException as error:
             with contextlib.suppress(APIError):
                 container.stop()
+            if not isinstance(error, APIError):
+                raise
             if mount and any(text in str(error) for text in _CANNOT_SEE):
                 continue
             reason = error.explanation or error

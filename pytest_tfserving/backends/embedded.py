@@ -20,19 +20,19 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ProcessServer
     config.write_text(model_config(spec, str(models)), encoding="utf-8")
     argv = [spec.program, "-m", "pytest_tfserving.server", f"--host={HOST}", "--port=0", "--rest_api_port=0"]
     server = ProcessServer([*argv, f"--ports_file={ports}", *spec.flags(str(config))], log)
-    from importlib import metadata  # takes a while, and the server starts meanwhile
-
-    provenance = {"backend": "embedded", "tensorflow": metadata.version("tensorflow")}
     deadline = Deadline(spec.startup_timeout)
-    while not ports.exists():
-        if server.ended:
-            raise StartupError(f"the embedded server ended before it was ready: {server.ended}")
-        if deadline.passed:
-            server.stop()
-            raise StartupError(
-                f"the embedded server was not ready after {spec.startup_timeout:g} s (--tfserving-startup-timeout)"
-            )
-        deadline.pause()
+    with server.stopped_on_error():
+        from importlib import metadata  # takes a while, and the server starts meanwhile
+
+        provenance = {"backend": "embedded", "tensorflow": metadata.version("tensorflow")}
+        while not ports.exists():
+            if server.ended:
+                raise StartupError(f"the embedded server ended before it was ready: {server.ended}")
+            if deadline.passed:
+                raise StartupError(
+                    f"the embedded server was not ready after {spec.startup_timeout:g} s (--tfserving-startup-timeout)"
+                )
+            deadline.pause()
     chosen = json.loads(ports.read_text())
     endpoint = Endpoint.at(HOST, rest_port=chosen["rest_port"], grpc_port=chosen["grpc_port"])
     return server.started_at(endpoint, provenance)

@@ -43,22 +43,37 @@ def main(run: Path, directory: Path, alive: int, keepers: int) -> None:
     os.set_blocking(alive, True)
     for descriptor in (alive, keepers):
         os.set_inheritable(descriptor, False)  # the server must not hold them: they stand for this process
-    with held(directory / LOCK):
-        _keep(alive, directory)
-    shutil.rmtree(directory, ignore_errors=True)
-    _remove_if_last(run)
+    try:
+        with held(directory / LOCK):
+            _keep(alive, directory)
+    except _RunIsOverError:
+        pass
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        _remove_if_last(run)
+
+
+class _RunIsOverError(BaseException):
+    """Raised in the midst of a start, however far it has come: nobody waits for it any more."""
 
 
 def _keep(alive: int, directory: Path) -> None:
     run_is_over = threading.Event()
+    main_thread = threading.get_ident()
 
     def wait_for_the_run() -> None:
         while os.read(alive, 1):
             pass
         run_is_over.set()
+        signal.pthread_kill(main_thread, signal.SIGUSR1)
 
+    def give_up(*_: object) -> None:
+        raise _RunIsOverError
+
+    signal.signal(signal.SIGUSR1, give_up)
     threading.Thread(target=wait_for_the_run, daemon=True).start()
     server = _start(directory)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if server is None:
         run_is_over.wait()  # failed.json is there for those who still come
         return
@@ -79,7 +94,7 @@ def _start(directory: Path) -> Server | None:
         server = launcher(spec, directory, directory / LOG, _sayer(directory))
     except TFServingError as error:
         write(directory / FAILED, {"error": type(error).__name__, "message": str(error)})
-    except BaseException as error:
+    except Exception as error:
         write(directory / FAILED, {"error": "StartupError", "message": f"{type(error).__name__}: {error}"})
         raise
     else:

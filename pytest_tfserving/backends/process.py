@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_tfserving.backends.base import Started
@@ -48,6 +49,15 @@ class ProcessServer:
         """This server, its endpoint now known."""
         self.started = Started(endpoint, provenance)
         return self
+
+    @contextmanager
+    def stopped_on_error(self) -> Iterator[None]:
+        """Stops the server where what is done with it meanwhile fails or is given up."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
 
     def wait(self) -> str:
         """See base.Server."""

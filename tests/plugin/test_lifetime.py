@@ -49,6 +49,21 @@ def test_the_whole_process_group_may_get_the_interrupt(repository, start_pytest)
     assert wait_until(lambda: not processes_of(str(run)), 10)
 
 
+def test_a_start_that_nobody_waits_for_any_more_is_given_up(repository, start_pytest, tmp_path):
+    binary = tmp_path / "never_ready"
+    binary.write_text('#!/bin/sh\necho $$ > "$(dirname "$0")/pid"\nexec sleep 300\n')
+    binary.chmod(0o755)
+    repository.test_file("def test_model(tfserving): ...\n")
+    process = start_pytest("--tfserving-backend=binary", f"--tfserving-binary={binary}")
+    assert wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    server = psutil.Process(int((tmp_path / "pid").read_text()))
+    os.kill(process.pid, signal.SIGINT)
+    process.stdout.read()
+    assert process.wait(10) == pytest.ExitCode.INTERRUPTED
+    assert wait_until(lambda: not server.is_running(), 5)
+    assert not processes_of("never_ready")
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL") or os.uname().sysname != "Linux", reason="the kernel's PDEATHSIG")
 def test_a_keeper_that_is_killed_takes_its_server_along(repository, start_pytest):
     repository.test_file(WAITING)
