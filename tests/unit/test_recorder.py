@@ -1,0 +1,149 @@
+"""What a run recorded: merged over transports and processes, written where they agree, refused where they do not."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pytest_tfserving.golden.recorder import Recorder, Written
+from pytest_tfserving.golden.store import read_answer, read_cases
+from pytest_tfserving.golden.text import write_tensor
+from pytest_tfserving.golden.tolerance import Tolerance
+
+REST, GRPC = {"backend": "embedded", "over": "rest"}, {"backend": "embedded", "over": "grpc"}
+
+
+def outputs(*values, dtype="f4"):
+    return {"y": np.array(values, dtype)}
+
+
+@pytest.fixture
+def golden(tmp_path):
+    file = tmp_path / "golden.json"
+    file.write_text(json.dumps({"cases": {"a": {"inputs": [1]}, "b": {"inputs": [2]}}}))
+    return file
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+def answers_in(file):
+    return {case.key: case.answer and case.answer["outputs"]["y"]["values"] for case in read_cases(file)}
+
+
+def test_nothing_recorded_is_nothing_written(recorder):
+    assert recorder.write() == Written({}, ())
+
+
+def test_the_cases_of_a_file_are_written_together(recorder, golden):
+    recorder.add(golden, "a", "grpc", outputs(1), GRPC, Tolerance())
+    recorder.add(golden, "b", "grpc", outputs(2), GRPC, Tolerance())
+    assert recorder.write() == Written({str(golden): 2}, ())
+    assert answers_in(golden) == {"a": [1.0], "b": [2.0]}
+
+
+def test_grpc_is_written_where_both_transports_agree(recorder, golden):
+    recorder.add(golden, "a", "rest", outputs(0.0), REST, Tolerance())
+    recorder.add(golden, "a", "grpc", outputs(1e-45), GRPC, Tolerance())  # REST's printer makes it zero
+    assert recorder.write() == Written({str(golden): 1}, ())
+    assert answers_in(golden) == {"a": [1e-45], "b": None}
+    assert read_cases(golden)[0].provenance == GRPC
+
+
+def test_rest_alone_will_do(recorder, golden):
+    recorder.add(golden, "a", "rest", outputs(1), REST, Tolerance())
+    recorder.write()
+    assert answers_in(golden)["a"] == [1.0]
+    assert read_cases(golden)[0].provenance == REST
+
+
+@pytest.mark.parametrize(
+    ("rest", "grpc", "tolerance", "names"),
+    [
+        (outputs(1), outputs(1.1), Tolerance(), "y"),
+        (outputs(1), outputs(1.1), Tolerance(rtol=0.05), "y"),
+        (outputs(1), outputs(1, dtype="f8"), Tolerance(), "y"),
+        (outputs(1), outputs(1, 1), Tolerance(), "y"),
+        (outputs(1), {"y": np.array([1], "f4"), "z": np.array([1], "f4")}, Tolerance(), "z"),
+    ],
+    ids=["values", "beyond the tolerance", "dtype", "shape", "names"],
+)
+def test_a_case_whose_transports_disagree_is_refused(recorder, golden, rest, grpc, tolerance, names):
+    before = golden.read_text()
+    recorder.add(golden, "a", "rest", rest, REST, tolerance)
+    recorder.add(golden, "a", "grpc", grpc, GRPC, tolerance)
+    assert recorder.write() == Written({}, (f"{golden} [a]: rest and grpc disagree in {names}",))
+    assert golden.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("rest", "grpc", "tolerance"),
+    [
+        (outputs(1), outputs(1.000001), Tolerance()),
+        (outputs(1), outputs(1.1), Tolerance(rtol=0.2)),
+        (outputs(1), outputs(1.1), Tolerance(atol=0.2)),
+        (outputs(np.nan), outputs(np.nan), Tolerance()),
+    ],
+    ids=["default", "rtol", "atol", "NaN"],
+)
+def test_they_agree_within_the_markers_tolerance_and_nan_is_nan(recorder, golden, rest, grpc, tolerance):
+    recorder.add(golden, "a", "rest", rest, REST, tolerance)
+    recorder.add(golden, "a", "grpc", grpc, GRPC, tolerance)
+    assert recorder.write().refused == ()
+
+
+def test_a_case_that_failed_over_one_transport_is_refused_and_the_others_are_written(recorder, golden):
+    recorder.add(golden, "a", "rest", None, {}, Tolerance())
+    recorder.add(golden, "a", "grpc", outputs(1), GRPC, Tolerance())
+    recorder.add(golden, "b", "grpc", outputs(2), GRPC, Tolerance())
+    assert recorder.write() == Written({str(golden): 1}, (f"{golden} [a]: it failed over rest",))
+    assert answers_in(golden) == {"a": None, "b": [2.0]}
+
+
+def test_a_golden_of_a_tests_body_has_no_case(recorder, tmp_path):
+    recorder.add(tmp_path / "body.json", None, "body", outputs(1), GRPC, Tolerance())
+    recorder.add(tmp_path / "failed.json", None, "body", None, {}, Tolerance())
+    assert recorder.write() == Written(
+        {str(tmp_path / "body.json"): 1}, (f"{tmp_path / 'failed.json'}: it failed over body",)
+    )
+    assert read_answer(tmp_path / "body.json").answer == {"outputs": {"y": write_tensor(np.array([1], "f4"))}}
+
+
+def test_outputs_are_written_by_name(recorder, tmp_path):
+    recorder.add(tmp_path / "body.json", None, "body", {"z": np.zeros(1), "a": np.zeros(1)}, GRPC, Tolerance())
+    recorder.write()
+    assert list(read_answer(tmp_path / "body.json").answer["outputs"]) == ["a", "z"]
+
+
+class TestAcrossProcesses:
+    """pytest-xdist's workers hand over plain values; its execnet carries tuples as lists."""
+
+    @staticmethod
+    def carried(recorder):
+        return json.loads(json.dumps(recorder.to_plain()))
+
+    def test_transports_that_ran_in_different_processes_are_merged(self, golden):
+        workers = [Recorder(), Recorder()]
+        workers[0].add(golden, "a", "rest", outputs(1), REST, Tolerance(1e-3, None, True))
+        workers[1].add(golden, "a", "grpc", outputs(1.0005), GRPC, Tolerance(1e-3, None, True))
+        controller = Recorder()
+        for worker in workers:
+            controller.merge(self.carried(worker))
+        assert controller.write() == Written({str(golden): 1}, ())
+        assert read_cases(golden)[0].answer == {"outputs": {"y": write_tensor(np.array([1.0005], "f4"))}}
+
+    def test_a_disagreement_is_seen_across_processes(self, golden):
+        controller, worker = Recorder(), Recorder()
+        controller.add(golden, "a", "rest", outputs(1), REST, Tolerance())
+        worker.add(golden, "a", "grpc", outputs(2), GRPC, Tolerance())
+        controller.merge(self.carried(worker))
+        assert controller.write().refused == (f"{golden} [a]: rest and grpc disagree in y",)
+
+    def test_nothing_is_lost_on_the_way(self, recorder, golden):
+        recorder.add(golden, "a", "rest", {"s": np.array([b"\xff"], object)}, REST, Tolerance(0.5, 0.25, True))
+        recorder.add(golden, None, "grpc", None, GRPC, Tolerance())
+        other = Recorder()
+        other.merge(self.carried(recorder))
+        assert other.to_plain() == recorder.to_plain()
