@@ -21,7 +21,7 @@ def check_signature(session: Session, served: Served, expected: ExpectedSignatur
     """Compares a signature with the export's and with the server's."""
     sources = {"export": served.export_schema} if served.export_schema else {}
     comparison = compare_signature(expected, {**sources, "server": served.schema})
-    session.tally.note(served.name, "signature", held=comparison.holds)
+    session.tally.note(served.name, f"signature {expected.name}", held=comparison.holds)
     if comparison.holds:
         return None
     where = {"server": f"{served.endpoint} ({served.backend})"}
@@ -66,7 +66,7 @@ def check_golden(
         record(case.file, case.key, transport, outcome.outputs, describe_run(served.provenance), tolerance)
         return None
     if not holds:
-        return golden_failure(outcome, served.name, f"pytest --tfserving-update {node_id!r}")
+        return golden_failure(outcome, served.name, f"pytest --tfserving-update=changed {node_id!r}")
     return None
 
 

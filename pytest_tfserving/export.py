@@ -14,6 +14,8 @@ from pathlib import Path
 
 from pytest_tfserving.errors import ExportError
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 
 _DEPTH_OF_SEARCH = 4
@@ -41,11 +43,12 @@ def find_export(path: Path) -> Export:
     if not path.is_dir():
         raise ExportError(f"{path} is a file; an export is the directory that holds saved_model.pb{_suggestion(path)}")
     if holds_saved_model(path):
-        return Export(path, {int(path.name) if path.name.isdigit() else 1: path})
-    numbered = {int(child.name): child for child in sorted(path.iterdir()) if child.name.isdigit() and child.is_dir()}
+        return Export(path, {int(path.name) if _is_number(path.name) else 1: path})
+    # Of two directories with the same number a server takes the last by name: 1 over 01.
+    numbered = {int(child.name): child for child in sorted(path.iterdir()) if _is_number(child.name) and child.is_dir()}
     versions = {number: child for number, child in numbered.items() if holds_saved_model(child)}
     if not versions:
-        empty = f" ({', '.join(f'{child.name}/' for child in numbered.values())} is without one)" if numbered else ""
+        empty = f" (nothing in {', '.join(f'{child.name}/' for child in numbered.values())})" if numbered else ""
         raise ExportError(
             f"no SavedModel in {path}: neither saved_model.pb nor a numbered directory such as 1/saved_model.pb"
             f"{empty}{_suggestion(path)}"
@@ -61,12 +64,16 @@ def find_export(path: Path) -> Export:
 
 def name_of_path(path: Path) -> str:
     """The model's name that a path implies: its last part, or the one before where the last is a version's number."""
-    return path.parent.name if path.name.isdigit() and path.parent.name else path.name
+    return path.parent.name if _is_number(path.name) and path.parent.name else path.name
 
 
 def holds_saved_model(path: Path) -> bool:
     """Whether a SavedModel lies in the directory itself."""
     return any((path / name).is_file() for name in SAVED_MODEL_FILES)
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit()
 
 
 def _suggestion(path: Path) -> str:
@@ -87,7 +94,7 @@ def _exports_below(start: Path) -> Iterator[Path]:
             return
         children[:] = [c for c in sorted(children) if not c.startswith((".", "__"))]
         if holds_saved_model(here):
-            yield here.parent if here.name.isdigit() and here.parent != start.parent else here
+            yield here.parent if _is_number(here.name) and here.parent != start.parent else here
             children.clear()
         elif len(here.parts) - depth >= _DEPTH_OF_SEARCH:
             children.clear()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_tfserving.clients.rest import RestClient
     from pytest_tfserving.served import Served
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 SESSION = pytest.StashKey[Session]()
 
 
@@ -30,8 +32,10 @@ def tfserving_fixture(request: pytest.FixtureRequest) -> Served:
         mark = request.node.get_closest_marker("tfserving")
         if mark is not None:
             wanted = serve_request(mark, request.path.parent)
-        elif session.settings.model:
-            wanted = build_request(_candidates(session.settings.model), Path.cwd(), {}, "--tfserving-model")
+        elif session.settings.candidates:
+            # No marker names the model: the first one given is the one under test.
+            [(name, path), *_] = session.settings.candidates
+            wanted = build_request({name: path}, Path.cwd(), {}, "--tfserving-model")
         else:
             raise SpecError(
                 "which model? Mark the test, its class or its module: "
@@ -143,12 +147,6 @@ class GoldenChecker:
         failure = check_recorded(session, provenance, dict(outputs), file, tolerance)
         if failure:
             pytest.fail(failure, pytrace=False)
-
-
-def _candidates(models: Sequence[str]) -> dict[str | None, object]:
-    """--tfserving-model without a marker to name the model: the first one given is the one under test."""
-    name, separator, path = models[0].partition("=")
-    return {name: path} if separator else {None: models[0]}
 
 
 @contextmanager

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_tfserving.schema import TensorSpec
     from pytest_tfserving.serving import ServeRequest
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 
 class GoldenRequest(NamedTuple):
     """What a tfserving_golden marker asks for."""

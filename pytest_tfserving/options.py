@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -126,7 +127,7 @@ class Settings:
             if given is None:
                 given, source = ini(option), option.ini
             if option.repeatable:
-                texts = given.split() if isinstance(given, str) else given or ()
+                texts = shlex.split(given) if isinstance(given, str) else given or ()
                 values[option.name] = tuple(option.read(text, source) for text in texts)
             else:
                 values[option.name] = option.default if given is None else option.read(str(given), source)
@@ -142,16 +143,17 @@ class Settings:
             return tuple(transport for transport in wanted if known[transport]) or wanted
         return wanted
 
+    @property
+    def candidates(self) -> list[tuple[str | None, str]]:
+        """(NAME, PATH) of every --tfserving-model; a NAME of None where only a path was given."""
+        split = [text.partition("=") for text in self.model]
+        # A model's name holds no slash, so exports/a=b is a path.
+        return [(name, path) if sign and "/" not in name else (None, name + sign + path) for name, sign, path in split]
+
     def candidate(self, name: str) -> tuple[str | None, bool]:
         """The path of --tfserving-model for the model called `name`, and whether it was given without a NAME=.
 
         One that was given with the name wins over one without; of several the last one wins, as with any flag.
         """
-        bare = named = None
-        for text in self.model:
-            key, separator, path = text.partition("=")
-            if not separator:
-                bare = text
-            elif key == name:
-                named = path
-        return (bare, bare is not None) if named is None else (named, False)
+        given = dict(self.candidates)
+        return (given[name], False) if name in given else (given.get(None), None in given)

@@ -133,19 +133,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         worker_output["tfserving"] = ours.to_plain()
         return
     ours.finish(write=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
-    if ours.written and ours.written.refused:
+    if ours.unused_candidates or (ours.written and ours.written.refused):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     session = config.stash[SESSION]
-    if not session.tally.backends and not session.has_recordings:
+    if not session.tally.backends and not session.has_recordings and not session.unused_candidates:
         return
     terminalreporter.section("tfserving")
     for choice, software in session.tally.backends.items():
         terminalreporter.line(f"served by {choice}: {software}")
     for model, words in session.tally.by_model().items():
         terminalreporter.line(f"  {model}: {', '.join(words)}")
+    for name in session.unused_candidates:
+        known = ", ".join(sorted(session.tally.models))
+        terminalreporter.line(f"--tfserving-model {name}=...: no test asked for that model, only for {known}", red=True)
     if session.written is None and session.has_recordings:
         terminalreporter.line("no golden was written: the run did not come to its end", yellow=True)
     if session.written:

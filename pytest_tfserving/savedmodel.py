@@ -19,6 +19,8 @@ from pytest_tfserving.errors import ExportError
 from pytest_tfserving.schema import ModelSchema, Signature, TensorSpec
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 DEFAULT_TAGS = ("serve",)
 
 # Operations that read a variable's value from variables/: resource variables (TF2) and reference variables (TF1).
@@ -76,9 +78,9 @@ def _checked_meta_graph(directory: Path, tags: Sequence[str]) -> tf.MetaGraphDef
                 f"the graph has variables, and {damage}; a server would load the model and fail at every predict. "
                 f"Copy the export whole, or export it again"
             )
-    for asset in graph.asset_file_def:
-        if not (directory / "assets" / asset.filename).is_file():
-            raise ExportError(f"{directory / 'assets' / asset.filename} is missing; the graph reads it when it starts")
+    for name in _asset_names(graph):
+        if not (directory / "assets" / name).is_file():
+            raise ExportError(f"{directory / 'assets' / name} is missing; the graph reads it when it starts")
     return graph
 
 
@@ -100,6 +102,12 @@ def _read(directory: Path) -> tf.SavedModel:
     if not saved_model.meta_graphs:
         raise ExportError(f"{binary if binary.is_file() else text} holds no graph: it is empty or cut short")
     return saved_model
+
+
+def _asset_names(graph: tf.MetaGraphDef) -> list[str]:
+    """The graph's files: TF2 lists them in a field, TF1 in a collection."""
+    listed = [any_.value for any_ in graph.collection_def["saved_model_assets"].any_list.value]
+    return [asset.filename for asset in (*graph.asset_file_def, *map(tf.AssetFileDef.FromString, listed))]
 
 
 def _has_variables(graph: tf.MetaGraphDef) -> bool:

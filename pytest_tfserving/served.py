@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # requests, grpc and numpy are loaded when a server is on its
     from pytest_tfserving.clients.rest import RestClient
     from pytest_tfserving.schema import ModelSchema, Signature
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 
 class Served:
     """A model that a server serves, as tests see it. Started or only addressed, it looks the same.

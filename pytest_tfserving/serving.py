@@ -21,6 +21,8 @@ from pytest_tfserving.served import Served
 if TYPE_CHECKING:
     from pytest_tfserving.schema import ModelSchema
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 
 @dataclass(frozen=True)
 class ModelRequest:
@@ -73,6 +75,7 @@ class Serving:
         self._say = say
         self._outcomes: dict[ServeRequest, dict[str, Served] | TFServingError] = {}
         self._overridden: set[str] = set()
+        self.requested: set[str] = set()
 
     @cached_property
     def choice(self) -> Choice:
@@ -92,6 +95,7 @@ class Serving:
         where no server comes up; the same error again for the same request. Raises ServerDiedError, with the end of the
         log, where the server has ended since.
         """
+        self.requested.update(model.servable.name for model in request.models)
         outcome = self._outcomes.get(request)
         if outcome is None:
             try:

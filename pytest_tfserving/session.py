@@ -77,6 +77,15 @@ class Session:
             self.written = self._recorder.write()
 
     @property
+    def unused_candidates(self) -> list[str]:
+        """The NAMEs of --tfserving-model that no test of this run asked for, though others were asked for.
+
+        A gate that misspells a name would otherwise test the old export and pass.
+        """
+        names = [name for name, _ in self.settings.candidates if name is not None]
+        return [name for name in names if self.tally.models and name not in self.tally.models]
+
+    @property
     def has_recordings(self) -> bool:
         """Whether anything was collected to be written."""
         return self._recorder is not None
@@ -96,9 +105,10 @@ class Tally:
         self.checked: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.backends: dict[str, str] = {}
+        self.models: set[str] = set()
 
     def note(self, model: str, what: str, *, held: bool) -> None:
-        """Counts one check: `what` is `signature`, or `golden` with the transport."""
+        """Counts one check: `what` is `signature` with its name, or `golden` with the transport."""
         self.checked[f"{model}\t{what}"] += 1
         if not held:
             self.failed[f"{model}\t{what}"] += 1
@@ -107,28 +117,45 @@ class Tally:
         """Notes what served, as the summary prints it."""
         if serving is None:
             return
+        self.models |= serving.requested
         for served in serving.everything_served():
             software = ", ".join(f"{key} {value}" for key, value in served.provenance.items() if key != "backend")
             self.backends[str(serving.choice)] = software or str(served.endpoint)
 
     def to_plain(self) -> dict[str, Any]:
         """The counts as plain values."""
-        return {"checked": dict(self.checked), "failed": dict(self.failed), "backends": self.backends}
+        return {
+            "checked": dict(self.checked),
+            "failed": dict(self.failed),
+            "backends": self.backends,
+            "models": sorted(self.models),
+        }
 
     def merge(self, plain: Mapping[str, Any]) -> None:
         """Adds another process's counts."""
         self.checked.update(plain["checked"])
         self.failed.update(plain["failed"])
         self.backends.update(plain["backends"])
+        self.models.update(plain["models"])
 
     def by_model(self) -> dict[str, list[str]]:
-        """For each model what was checked, in words: `2 signatures`, `3 golden cases over rest`."""
-        words: dict[str, list[str]] = {}
+        """For each model what was checked, in words: `2 signatures`, `3 golden cases over rest`.
+
+        A signature counts once, however many tests expect it.
+        """
+        checked: Counter[tuple[str, str]] = Counter()
+        failed: Counter[tuple[str, str]] = Counter()
         for key in sorted(self.checked):
             model, what = key.split("\t")
-            kind, _, transport = what.partition(" ")
-            noun = {"signature": "signature", "golden": "golden case"}[kind] + ("s" if self.checked[key] > 1 else "")
-            text = f"{self.checked[key]} {noun}" + (f" over {transport}" if transport else "")
-            failed = self.failed.get(key)
-            words.setdefault(model, []).append(text + (f" ({failed} failed)" if failed else ""))
+            kind, _, detail = what.partition(" ")
+            group = (model, "signature" if kind == "signature" else f"golden over {detail}")
+            checked[group] += 1 if kind == "signature" else self.checked[key]
+            failed[group] += min(self.failed[key], 1) if kind == "signature" else self.failed[key]
+        words: dict[str, list[str]] = {}
+        for (model, kind), count in checked.items():
+            noun, *over = kind.split(" over ")
+            noun = {"signature": "signature", "golden": "golden case"}[noun] + ("s" if count > 1 else "")
+            text = " over ".join([f"{count} {noun}", *over])
+            text += f" ({failed[model, kind]} failed)" if failed[model, kind] else ""
+            words.setdefault(model, []).append(text)
         return words

@@ -9,7 +9,7 @@ server/json_tensor.py.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from pytest_tfserving.dtypes import DTYPES, dtype_name, dtype_row
 from pytest_tfserving.errors import TensorError
 from pytest_tfserving.wire import tensorflow_pb2 as tf
+
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
 
 Array = NDArray[Any]
 
@@ -203,12 +205,6 @@ def rows_to_columns(rows: Sequence[Any], names: Sequence[str]) -> dict[str, list
         for key in set(row) ^ set(keys):
             raise TensorError(f"the rows do not all have {key!r}")
     return {key: [row[key] for row in rows] for key in keys}
-
-
-def columns_to_rows(columns: Mapping[str, Any]) -> list[Any]:
-    """The row format of arrays that share their first dimension; the inverse of rows_to_columns."""
-    lists = {name: to_json(array) for name, array in columns.items()}
-    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
 def _typed_values(proto: tf.TensorProto, name: str) -> Array:

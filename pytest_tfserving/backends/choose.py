@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pytest_tfserving.backends import docker_engine
 from pytest_tfserving.errors import BackendError
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 
 @dataclass(frozen=True)
 class Choice:

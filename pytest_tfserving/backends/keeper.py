@@ -79,7 +79,9 @@ def _keep(alive: int, directory: Path) -> None:
         return
 
     def wait_for_the_server() -> None:
-        write(directory / ENDED, {"how": server.wait()})
+        how = server.wait()
+        if not run_is_over.is_set():  # afterwards the directory is being removed, and nobody is left to read
+            write(directory / ENDED, {"how": how})
 
     threading.Thread(target=wait_for_the_server, daemon=True).start()
     run_is_over.wait()

@@ -28,6 +28,8 @@ from pytest_tfserving.backends.process import Deadline
 from pytest_tfserving.endpoint import Endpoint
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 _LOG_LINES = 25
 _STOP_SECONDS = 20.0
 

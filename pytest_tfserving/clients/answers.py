@@ -13,6 +13,8 @@ from pytest_tfserving.schema import Signature
 from pytest_tfserving.tensors import Array, as_array
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 # Feature name -> a value or a list of values of one kind: text or bytes, integers or booleans, floats.
 Features = Mapping[str, Any]
 

@@ -17,6 +17,8 @@ from pytest_tfserving.schema import DEFAULT_SIGNATURE, ModelSchema
 from pytest_tfserving.tensors import Array, from_proto, to_proto
 from pytest_tfserving.wire import serving_pb2 as serving
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 _PREDICTION, _MODEL = "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"
 
 _Answer = TypeVar("_Answer", bound=Message)
@@ -166,7 +168,7 @@ class GrpcClient:
             message = error.details() or ""
             if code is Code.DEADLINE_EXCEEDED:
                 message = f"no answer within {self._timeout:g} s (--tfserving-request-timeout): {message}"
-            raise RequestError(code, message, transport=self.transport, signature=signature_name) from error
+            raise RequestError(code, message, transport=self.transport, signature=signature_name) from None
         return result
 
 

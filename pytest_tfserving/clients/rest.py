@@ -20,6 +20,8 @@ from pytest_tfserving.schema import DEFAULT_SIGNATURE, ModelSchema, Signature
 from pytest_tfserving.tensors import Array, from_json, rows_to_columns, to_json
 from pytest_tfserving.wire import serving_pb2 as serving
 
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
 # The inverse of ToHTTPStatusCode (tensorflow_serving/model_servers/http_server.cc), to the first code of each status.
 _CODE_OF_STATUS = {
     400: Code.INVALID_ARGUMENT,
@@ -170,15 +172,15 @@ class RestClient:
     def _send(self, method: str, path: str, signature_name: str | None, **options: Any) -> requests.Response:
         try:
             return self._session.request(method, self.base_url + path, **options)
-        except requests.Timeout as error:
+        except requests.Timeout:
             code, message = (
                 Code.DEADLINE_EXCEEDED,
                 f"no answer within {self._timeout:g} s (--tfserving-request-timeout)",
             )
-            raise RequestError(code, message, transport=self.transport, signature=signature_name) from error
+            raise RequestError(code, message, transport=self.transport, signature=signature_name) from None
         except requests.ConnectionError as error:
             message = f"{self.base_url} does not answer: {_cause(error)}"
-            raise RequestError(Code.UNAVAILABLE, message, transport=self.transport, signature=signature_name) from error
+            raise RequestError(Code.UNAVAILABLE, message, transport=self.transport, signature=signature_name) from None
 
 
 def read_outputs(answer: Mapping[str, Any], signature: Signature) -> dict[str, Array]:

@@ -57,7 +57,12 @@ def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: To
     """
     signature = _signature(case, schema)
     inputs = _inputs(case, signature)
-    expected = expected_outputs(case, signature) if case.answer is not None else None
+    try:
+        expected = expected_outputs(case, signature) if case.answer is not None else None
+    except GoldenError:
+        if update in (None, "new"):
+            raise
+        expected = None  # an answer that no longer fits the signature is one that differs
     if expected is None and update is None:
         raise GoldenError(f"{case.where} has no outputs yet; record them with `pytest --tfserving-update`")
     if "instances" in case.request and client.transport == "rest":

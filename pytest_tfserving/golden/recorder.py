@@ -88,9 +88,10 @@ class Recorder:
             assert best.outputs is not None
             by_file.setdefault(file, {})[key] = best.outputs
             provenance[file] = best.provenance
+        written = {}
         for file, answers in by_file.items():
-            write_answers(Path(file), answers, provenance[file])
-        return Written({file: len(answers) for file, answers in by_file.items()}, tuple(refused))
+            written[str(write_answers(Path(file), answers, provenance[file]))] = len(answers)
+        return Written(written, tuple(refused))
 
 
 def _why_not(recordings: list[Recording]) -> str | None:

@@ -43,9 +43,9 @@ _REQUEST_SUFFIX, _RESPONSE_SUFFIX = ".request.json", ".response.json"
 class Case:
     """One golden case: a request, and the answer if one was recorded.
 
-    `id` is unique among the cases that a marker finds. `key` is its name in the file's `cases`, None at the top
-    level. `request` and `answer` are JSON objects with one of the keys above each. `transport` is the one that alone
-    can carry the case (REST has no half, no complex, no empty batch of rows), None where both can.
+    `id` is the file's stem with the case's name, for the test's id. `key` is its name in the file's `cases`, None at
+    the top level. `request` and `answer` are JSON objects with one of the keys above each. `transport` is the one
+    that alone can carry the case (REST has no half, no complex, no empty batch of rows), None where both can.
     """
 
     id: str
@@ -116,8 +116,8 @@ def read_answer(file: Path) -> Case | None:
     return Case(file.stem, file, None, None, {}, answers, document.get("provenance", {}))
 
 
-def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], provenance: Mapping[str, str]) -> None:
-    """Writes the recorded outputs of some of a file's cases, by key, in one step; the rest of the file stays.
+def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], provenance: Mapping[str, str]) -> Path:
+    """Writes the recorded outputs of some of a file's cases, by key, in one step; gives the file that was written.
 
     `answers` are recorded tensors by output name. What a person wrote, requests above all, keeps its layout.
     """
@@ -125,8 +125,7 @@ def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], p
 
     if file.name.endswith(_REQUEST_SUFFIX):
         document: dict[str, Any] = {"outputs": dict(answers[None]), "provenance": dict(provenance)}
-        _replace(_response_of(file), dumps(document))
-        return
+        return _replace(_response_of(file), dumps(document))
     kept = (*_REQUEST_KEYS, "description")
     file.parent.mkdir(parents=True, exist_ok=True)
     document = with_verbatim(file.read_text(encoding="utf-8"), kept, named="cases") if file.exists() else {}
@@ -137,7 +136,7 @@ def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], p
         case["outputs"] = dict(outputs)
     document.pop("provenance", None)
     document["provenance"] = dict(provenance)
-    _replace(file, dumps(document))
+    return _replace(file, dumps(document))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -195,7 +194,7 @@ def _case(file: Path, key: str | None, case: Any, signature_name: Any, provenanc
     return Case(case_id, file, key, name, requests, answers or None, provenance, transport)
 
 
-def _replace(file: Path, text: str) -> None:
+def _replace(file: Path, text: str) -> Path:
     """Writes beside the file and renames, so that a reader and a crash find the old file or the new one."""
     descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
@@ -203,7 +202,7 @@ def _replace(file: Path, text: str) -> None:
             stream.write(text)
         mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
         Path(draft).chmod(mode)
-        Path(draft).replace(file)
+        return Path(draft).replace(file)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise

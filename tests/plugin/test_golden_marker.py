@@ -54,7 +54,7 @@ def test_a_failure_says_how_much_where_and_how_to_record(repository):
             "*output*differing*worst at*expected*served*max abs error*max rel error",
             "*y*2 of 3*[[]1[]]*3.5*3.0*0.5*0.143",
             "compared with rtol=1e-05 atol=1e-08 (float32)",
-            "if the new answer is right: pytest --tfserving-update *test_goldens*",
+            "if the new answer is right: pytest --tfserving-update=changed *test_goldens*",
         ]
     )
 

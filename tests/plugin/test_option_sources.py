@@ -53,7 +53,7 @@ def test_model_points_the_same_tests_at_a_candidate(repository, models):
     (repository.path / "candidate").symlink_to(repository.path / "exports" / "half_plus_two")
     repository.run("--tfserving-model=candidate").assert_outcomes(passed=1)
     repository.run("--tfserving-model=half_plus_two=candidate").assert_outcomes(passed=1)
-    repository.run("--tfserving-model=other=candidate").assert_outcomes(failed=1)
+    repository.run("--tfserving-model=half_plus_two=candidate", "--tfserving-model=exports/none").assert_outcomes(passed=1)
 
 
 def test_model_without_a_name_is_ambiguous_among_several(repository, models):
@@ -117,3 +117,20 @@ def test_auto_says_why_it_passed_the_others_over(repository, monkeypatch):
         "remote: no address given; docker: no engine answers at unix:///no/such.sock; binary: no tensorflow_model_*"
     )
     result.stdout.fnmatch_lines([f"tfserving: embedded ({reasons})", f"served by embedded ({reasons})*"])
+
+
+def test_a_named_candidate_that_no_test_asks_for_fails_the_run(repository):
+    # A gate that misspells the name would test the old export and pass.
+    repository.test_file(TEST)
+    result = repository.run("--tfserving-model=half_plus_tow=exports/half_plus_two")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["--tfserving-model half_plus_tow=...: no test asked for that model, only for half_plus_two"])
+
+
+def test_a_path_may_hold_an_equals_sign_and_a_space(repository, monkeypatch):
+    (repository.path / "of a=b").symlink_to(repository.path / "exports")
+    repository.test_file(TEST)
+    repository.run("--tfserving-model=./of a=b/half_plus_two").assert_outcomes(passed=1)
+    monkeypatch.setenv("TFSERVING_MODEL", "'./of a=b/half_plus_two'")
+    repository.run().assert_outcomes(passed=1)

@@ -84,7 +84,7 @@ class TestErrors:
             find_export(base)
         assert str(caught.value) == (
             f"no SavedModel in {base}: neither saved_model.pb nor a numbered directory such as 1/saved_model.pb "
-            f"(1/, 2/ is without one)"
+            f"(nothing in 1/, 2/)"
         )
 
     @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def test_the_text_form_that_tensorflow_writes_has_the_same_schema(tensorflow, sa
     official = saved_model_class.FromString((directory / "saved_model.pb").read_bytes())
     text_format = importlib.import_module("google.protobuf.text_format")
     (tmp_path / "saved_model.pbtxt").write_text(text_format.MessageToString(official), encoding="utf-8")
-    (tmp_path / "variables").symlink_to(directory / "variables")
+    for part in ("variables", "assets"):
+        (tmp_path / part).symlink_to(directory / part)
     tags = official.meta_graphs[0].meta_info_def.tags
     assert read_schema(tmp_path, tags) == read_schema(directory, tags)
 

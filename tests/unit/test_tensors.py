@@ -14,7 +14,6 @@ from pytest_tfserving.dtypes import dtype_enum, dtype_name
 from pytest_tfserving.errors import TensorError
 from pytest_tfserving.tensors import (
     as_array,
-    columns_to_rows,
     from_json,
     from_proto,
     name_of,
@@ -479,9 +478,3 @@ class TestRows:
         with pytest.raises(TensorError) as caught:
             rows_to_columns(rows, ["b", "a"])
         assert str(caught.value) == complaint
-
-    def test_columns_become_rows(self):
-        columns = {"a": np.array([[1, 2], [3, 4]]), "b": np.array([b"x", b"y"], object)}
-        rows = [{"a": [1, 2], "b": {"b64": "eA=="}}, {"a": [3, 4], "b": {"b64": "eQ=="}}]
-        assert columns_to_rows(columns) == rows
-        assert rows_to_columns(rows, ["a", "b"]) == {name: to_json(array) for name, array in columns.items()}
