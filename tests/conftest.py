@@ -31,6 +31,12 @@ def no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(option.env, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def no_plugin_that_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """hypothesis takes most of a second of every pytest that a test starts, and no such test uses it."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+
+
 @pytest.fixture(scope="session")
 def models() -> Path:
     """The directory of the conformance models."""
