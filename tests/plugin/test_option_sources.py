@@ -53,7 +53,9 @@ def test_model_points_the_same_tests_at_a_candidate(repository, models):
     (repository.path / "candidate").symlink_to(repository.path / "exports" / "half_plus_two")
     repository.run("--tfserving-model=candidate").assert_outcomes(passed=1)
     repository.run("--tfserving-model=half_plus_two=candidate").assert_outcomes(passed=1)
-    repository.run("--tfserving-model=half_plus_two=candidate", "--tfserving-model=exports/none").assert_outcomes(passed=1)
+    repository.run("--tfserving-model=half_plus_two=candidate", "--tfserving-model=exports/none").assert_outcomes(
+        passed=1
+    )
 
 
 def test_model_without_a_name_is_ambiguous_among_several(repository, models):
@@ -125,7 +127,9 @@ def test_a_named_candidate_that_no_test_asks_for_fails_the_run(repository):
     result = repository.run("--tfserving-model=half_plus_tow=exports/half_plus_two")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["--tfserving-model half_plus_tow=...: no test asked for that model, only for half_plus_two"])
+    result.stdout.fnmatch_lines(
+        ["--tfserving-model half_plus_tow=...: no test asked for that model, only for half_plus_two"]
+    )
 
 
 def test_a_path_may_hold_an_equals_sign_and_a_space(repository, monkeypatch):

@@ -164,9 +164,7 @@ def test_enums_are_the_official_ones(ours, official):
     unknown = {value.name: value.number for value in ours.values if value.number not in theirs.values_by_number}
     shared = {value.name: value.number for value in ours.values if value.number in theirs.values_by_number}
     assert shared == {theirs.values_by_number[number].name: number for number in shared.values()}
-    assert not unknown or min(unknown.values()) > max(
-        n for n in theirs.values_by_number if n < 100
-    )  # newer than theirs
+    assert not unknown or ours.name == "DataType"  # older TensorFlows lack the newest small dtypes
 
 
 def array_of(dtype, shape):
