@@ -115,9 +115,14 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
 def start_pytest(pytester: pytest.Pytester) -> Callable[..., subprocess.Popen[str]]:
     """Starts pytest in the pytester's directory and does not wait for it."""
 
+    # A shell that starts us with `&` has SIGINT ignored, and a Python that finds it so leaves it.
+    main = (
+        "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(pytest.main())"
+    )
+
     def start(*arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            [sys.executable, "-c", main, "-p", "no:cacheprovider", *arguments],
             cwd=pytester.path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -21,6 +21,8 @@ FAILED = 255
 def main(arguments: Sequence[str]) -> int:
     """Serve until told to stop; the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of where the start was
+    if os.getpid() == 1:  # in a container: the kernel keeps from it every signal that it has no handler for
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     log.set_up()
     try:
         flags = parse(arguments)
