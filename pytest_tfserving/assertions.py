@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_tfserving.contracts.check import ExpectedSignature, compare_signature, find_size_conflicts
 from pytest_tfserving.errors import GoldenError, RequestError, TensorError
+from pytest_tfserving.golden.provenance import describe_run
 from pytest_tfserving.report.terminal import golden_failure, signature_failure
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_tfserving.golden.tolerance import Tolerance
     from pytest_tfserving.served import Served
     from pytest_tfserving.session import Session
+    from pytest_tfserving.tensors import Array
 
 
 def check_signature(session: Session, served: Served, expected: ExpectedSignature) -> str | None:
@@ -25,8 +27,8 @@ def check_signature(session: Session, served: Served, expected: ExpectedSignatur
     if comparison.holds:
         return None
     where = {"server": f"{served.endpoint} ({served.backend})"}
-    if served.export:
-        where = {"export": str(served.export.versions[served.version]), **where}
+    if served.export_directory:
+        where = {"export": str(served.export_directory), **where}
     return signature_failure(comparison, served.name, where)
 
 
@@ -45,13 +47,16 @@ def check_golden(
     """
     from pytest_tfserving.golden.check import check_case
 
-    record = session.recorder.add
+    def record(outputs: Mapping[str, Array] | None) -> None:
+        provenance = describe_run(served.provenance)
+        session.recorder.add(case.file, case.key, transport, outputs, provenance, tolerance)
+
     try:
         outcome = check_case(case, served.client(transport), served.schema, tolerance, session.settings.update)
     except (GoldenError, RequestError, TensorError) as error:
         session.tally.note(served.name, f"golden {transport}", held=False)
         if session.settings.update:
-            record(case.file, case.key, transport, None, {}, tolerance)
+            record(None)
         prefix = "" if isinstance(error, GoldenError) else f"golden {case.where}, sent to {served.name}: "
         return f"{prefix}{error}"
     promised = [expected for expected in signatures if expected.name == outcome.signature.name]
@@ -59,11 +64,11 @@ def check_golden(
     holds = outcome.comparison is None or outcome.comparison.holds or outcome.to_record
     session.tally.note(served.name, f"golden {transport}", held=holds and not conflicts)
     if conflicts:
+        if outcome.to_record:
+            record(None)
         return f"golden {case.where} over {transport}: sizes do not fit the signature\n" + "\n".join(conflicts)
     if outcome.to_record:
-        from pytest_tfserving.golden.provenance import describe_run
-
-        record(case.file, case.key, transport, outcome.outputs, describe_run(served.provenance), tolerance)
+        record(outcome.outputs)
         return None
     if not holds:
         return golden_failure(outcome, served.name, f"pytest --tfserving-update=changed {node_id!r}")
@@ -78,7 +83,6 @@ def check_recorded(
 
     from pytest_tfserving.golden.check import must_record
     from pytest_tfserving.golden.compare import compare
-    from pytest_tfserving.golden.provenance import describe_run
     from pytest_tfserving.golden.store import read_answer
     from pytest_tfserving.golden.text import is_exact, read_tensor
     from pytest_tfserving.report.terminal import difference_table

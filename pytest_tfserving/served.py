@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_tfserving.backends.base import Started
@@ -35,6 +36,7 @@ class Served:
         *,
         version: int | None,
         export: Export | None,
+        export_directory: Path | None,
         export_schema: ModelSchema | None,
         server: KeptServer | None,
         request_timeout: float,
@@ -44,6 +46,7 @@ class Served:
         self.provenance = started.provenance
         self.backend = started.provenance["backend"]
         self.export = export
+        self.export_directory = export_directory
         self.export_schema = export_schema
         self._servable = servable
         self._version = servable.version if version is None else version

@@ -104,7 +104,7 @@ class Serving:
                 outcome = error
             self._outcomes[request] = outcome
         if isinstance(outcome, TFServingError):
-            raise outcome
+            raise outcome.with_traceback(None)  # it is raised again and again, and would collect all of their frames
         for served in outcome.values():
             served.check_alive()
         return outcome
@@ -157,6 +157,7 @@ class Serving:
             started,
             version=found.version if found and server else None,
             export=found.export if found else None,
+            export_directory=found.export.versions[found.version] if found else None,
             export_schema=found.schema if found else None,
             server=server,
             request_timeout=self.settings.request_timeout,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -83,8 +85,6 @@ def test_remote(passed_on_embedded, tmp_path):
         )  # fmt: skip
     try:
         assert wait_until(ports.exists, 30)
-        import json
-
         chosen = json.loads(ports.read_text())
         output = run_examples(
             TAGGED_SERVE,
@@ -98,3 +98,41 @@ def test_remote(passed_on_embedded, tmp_path):
     finally:
         server.terminate()
         server.wait(10)
+
+
+def test_a_remote_server_may_serve_another_version_than_the_export_here(tmp_path):
+    export = tmp_path / "exports" / "half_plus_two"
+    shutil.copytree(EXAMPLES / "half_plus_two" / "exports" / "half_plus_two" / "1", export)  # without a number: 1
+    served = tmp_path / "served" / "half_plus_two"
+    shutil.copytree(export, served / "7")
+    ports = tmp_path / "ports.json"
+    (tmp_path / "test_model.py").write_text(
+        "import pytest\npytestmark = pytest.mark.tfserving('exports/half_plus_two')\n"
+        "@pytest.mark.tfserving_signature(inputs={'x': 'float32[?]'}, outputs={'y': 'float32[?]'})\n"
+        "def test_good(tfserving):\n    assert tfserving.version == 7\n"
+        "@pytest.mark.tfserving_signature(inputs={'x': 'int32[?]'})\n"
+        "def test_bad(): ...\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest_tfserving.server",
+        "--port=0",
+        "--rest_api_port=0",
+        f"--ports_file={ports}",
+    ]
+    command += ["--model_name=half_plus_two", f"--model_base_path={served}"]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(command, stderr=log)
+    try:
+        assert wait_until(ports.exists, 30)
+        url = f"--tfserving-rest-url=127.0.0.1:{json.loads(ports.read_text())['rest_port']}"
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", url], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+    finally:
+        server.terminate()
+        server.wait(10)
+    assert "1 failed, 1 passed" in run.stdout
+    assert f"export: {export}" in run.stdout
+    assert "server: http://127.0.0.1" in run.stdout

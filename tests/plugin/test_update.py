@@ -119,3 +119,15 @@ def test_goldens_of_a_tests_body(repository):
     result = repository.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["golden *goldens/body.json differs", "*y*1 of 2*[[]1[]]*3.5*3.0*0.5*"])
+
+
+def test_an_interrupted_run_that_records_nothing_says_nothing_of_goldens(repository, start_pytest):
+    repository.golden("one", {"inputs": {"x": [1.0, 2.0]}, "outputs": {"y": [2.5, 3.0]}})
+    repository.test_file(TEST + "def test_wait():\n    import time; print('READY', flush=True); time.sleep(60)\n")
+    run = start_pytest("-s", "--tfserving-backend=embedded")
+    next(line for line in run.stdout if "READY" in line)
+    os.kill(run.pid, signal.SIGINT)
+    rest = run.stdout.read()
+    assert run.wait(30) == pytest.ExitCode.INTERRUPTED
+    assert "no golden was written" not in rest
+    assert "half_plus_two: 1 golden case over" in rest
