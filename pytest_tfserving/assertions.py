@@ -83,7 +83,7 @@ def check_recorded(
 
     from pytest_tfserving.golden.check import must_record
     from pytest_tfserving.golden.compare import compare
-    from pytest_tfserving.golden.store import read_answer
+    from pytest_tfserving.golden.store import read_answer, where
     from pytest_tfserving.golden.text import is_exact, read_tensor
     from pytest_tfserving.report.terminal import difference_table
 
@@ -104,4 +104,4 @@ def check_recorded(
     if comparison.holds:
         return None
     table = "\n".join(difference_table(comparison.differences))
-    return f"golden {file} differs\n\n{table}\n\nif the new values are right: pytest --tfserving-update"
+    return f"golden {where(file)} differs\n\n{table}\n\nif the new values are right: pytest --tfserving-update"

@@ -69,7 +69,7 @@ class Recorder:
 
     def write(self) -> Written:
         """Writes every case whose transports agree, file by file."""
-        from pytest_tfserving.golden.store import write_answers
+        from pytest_tfserving.golden.store import where, write_answers
 
         by_case: dict[tuple[str, str | None], list[Recording]] = {}
         for recording in self._recordings:
@@ -78,10 +78,9 @@ class Recorder:
         provenance: dict[str, dict[str, str]] = {}
         refused = []
         for (file, key), recordings in sorted(by_case.items(), key=lambda item: (item[0][0], item[0][1] or "")):
-            where = file + (f" [{key}]" if key is not None else "")
             reason = _why_not(recordings)
             if reason:
-                refused.append(f"{where}: {reason}")
+                refused.append(f"{where(Path(file), key)}: {reason}")
                 continue
             # gRPC carries every bit of every dtype; REST's printer rounds subnormal numbers to zero.
             best = min(recordings, key=lambda recording: recording.transport != "grpc")
@@ -90,7 +89,7 @@ class Recorder:
             provenance[file] = best.provenance
         written = {}
         for file, answers in by_file.items():
-            written[str(write_answers(Path(file), answers, provenance[file]))] = len(answers)
+            written[where(write_answers(Path(file), answers, provenance[file]))] = len(answers)
         return Written(written, tuple(refused))
 
 

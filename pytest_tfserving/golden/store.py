@@ -60,7 +60,14 @@ class Case:
     @property
     def where(self) -> str:
         """The case as a message names it: the file, and the case's name in it."""
-        return str(self.file) + (f" [{self.key}]" if self.key is not None else "")
+        return where(self.file, self.key)
+
+
+def where(file: Path, key: str | None = None) -> str:
+    """A file, and a case in it, as a message names them: from the working directory where it lies below that."""
+    here = Path.cwd()
+    shown = file.relative_to(here) if file.is_relative_to(here) else file
+    return str(shown) + (f" [{key}]" if key is not None else "")
 
 
 def find_files(pattern: str, base: Path) -> list[Path]:
@@ -170,26 +177,26 @@ def _text(file: Path) -> str:
 
 def _case(file: Path, key: str | None, case: Any, signature_name: Any, provenance: Mapping[str, str]) -> Case:
     stem = file.name.removesuffix(_REQUEST_SUFFIX) if file.name.endswith(_REQUEST_SUFFIX) else file.stem
-    where = str(file) + (f" [{key}]" if key is not None else "")
+    place = where(file, key)
     if not isinstance(case, dict):
-        raise GoldenError(f"{where}: a case is an object with `inputs` or `instances`")
+        raise GoldenError(f"{place}: a case is an object with `inputs` or `instances`")
     unknown = set(case) - (_FILE_KEYS if key is None else _CASE_KEYS)
     if unknown:
-        raise GoldenError(f"{where}: unknown key {sorted(unknown)[0]!r}; a case has {', '.join(sorted(_CASE_KEYS))}")
+        raise GoldenError(f"{place}: unknown key {sorted(unknown)[0]!r}; a case has {', '.join(sorted(_CASE_KEYS))}")
     requests = {name: case[name] for name in _REQUEST_KEYS if name in case}
     answers = {name: case[name] for name in _ANSWER_KEYS if name in case}
     if len(requests) != 1:
         raise GoldenError(
-            f"{where}: a case has either `inputs` or `instances`; this has {' and '.join(requests) or 'none'}"
+            f"{place}: a case has either `inputs` or `instances`; this has {' and '.join(requests) or 'none'}"
         )
     if len(answers) > 1:
-        raise GoldenError(f"{where}: a case has either `outputs` or `predictions`, not both")
+        raise GoldenError(f"{place}: a case has either `outputs` or `predictions`, not both")
     name = case.get("signature_name", signature_name)
     if name is not None and not isinstance(name, str):
-        raise GoldenError(f"{where}: signature_name is {name!r}; a signature's name was expected")
+        raise GoldenError(f"{place}: signature_name is {name!r}; a signature's name was expected")
     transport = case.get("transport")
     if transport not in (None, *TRANSPORTS):
-        raise GoldenError(f"{where}: transport is {transport!r}; rest or grpc was expected")
+        raise GoldenError(f"{place}: transport is {transport!r}; rest or grpc was expected")
     case_id = stem if key is None else f"{stem}-{key}"
     return Case(case_id, file, key, name, requests, answers or None, provenance, transport)
 

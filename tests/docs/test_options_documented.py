@@ -93,7 +93,7 @@ MEMBERS = [
         "tfserving": Served(
             Servable("a"),
             type("Started", (), {"endpoint": Endpoint(), "provenance": {"backend": ""}})(),
-            version=None, export=None, export_schema=None, server=None, request_timeout=1.0,
+            version=None, export=None, export_directory=None, export_schema=None, server=None, request_timeout=1.0,
         ),
         "tfserving_rest": RestClient(Endpoint("http://127.0.0.1:1", "127.0.0.1:1"), Servable("a"), 1.0),
         "tfserving_grpc": GrpcClient(Endpoint("http://127.0.0.1:1", "127.0.0.1:1"), Servable("a"), 1.0),
