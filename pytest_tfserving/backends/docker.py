@@ -8,7 +8,6 @@ be killed together with its run, the container's labels tell the next one that i
 from __future__ import annotations
 
 import contextlib
-import platform
 import threading
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from pytest_tfserving.backends import docker_image
 from pytest_tfserving.backends.base import Say, ServerSpec, Started, model_config
 from pytest_tfserving.backends.docker_engine import Reach, connect, reach_of
 from pytest_tfserving.backends.lock import is_held
+from pytest_tfserving.backends.machine import machine_id
 from pytest_tfserving.endpoint import Endpoint
 from pytest_tfserving.errors import StartupError
 
@@ -27,7 +27,7 @@ CONFIG = "/pytest-tfserving/models.config"
 
 # On every container: whose it is. A keeper holds the lock file at `lease` for as long as it lives.
 LABEL = "pytest-tfserving"
-HOST_LABEL, LEASE_LABEL = f"{LABEL}.host", f"{LABEL}.lease"
+MACHINE_LABEL, LEASE_LABEL = f"{LABEL}.machine", f"{LABEL}.lease"
 
 # The words of an engine that does not see a path of ours: it is remote, or we are in a container, or Docker Desktop
 # does not share the folder. The configuration lies in a directory of this run, which no other machine has by chance.
@@ -65,7 +65,7 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ContainerServ
 def remove_leftovers(client: Any) -> list[str]:
     """Removes containers of this machine whose keeper is gone; gives their names. Other people's are not touched."""
     removed = []
-    for container in client.containers.list(all=True, filters={"label": f"{HOST_LABEL}={platform.node()}"}):
+    for container in client.containers.list(all=True, filters={"label": f"{MACHINE_LABEL}={machine_id()}"}):
         if not is_held(Path(container.labels.get(LEASE_LABEL, ""))):
             with contextlib.suppress(Exception):  # another run may be removing it at the same moment
                 container.remove(force=True, v=True)
@@ -92,11 +92,13 @@ class ContainerServer:
     def wait(self) -> str:
         """See base.Server."""
         while True:
-            ended = self._ended()
-            if ended:
-                return ended
-            with contextlib.suppress(Exception):  # a read that timed out, or an engine that restarts: look again
+            # A read that timed out, or an engine that restarts: look again.
+            with contextlib.suppress(Exception):
                 self._wrapped.wait(timeout=60)
+            with contextlib.suppress(Exception):
+                ended = self._ended()
+                if ended:
+                    return ended
             time.sleep(0.1)
 
     def stop(self) -> None:
@@ -159,7 +161,7 @@ def _container(spec: ServerSpec, workdir: Path, reach: Reach, *, mount: bool) ->
         for source, target in sources:
             for file in sorted(path for path in source.rglob("*") if path.is_file()):
                 container.with_copy_into_container(file, f"{target}/{file.relative_to(source).as_posix()}")
-    labels = {LABEL: "server", HOST_LABEL: platform.node(), LEASE_LABEL: str(workdir / "lock")}
+    labels = {LABEL: "server", MACHINE_LABEL: machine_id(), LEASE_LABEL: str(workdir / "lock")}
     container.with_kwargs(mounts=mounts, labels=labels)
     if reach.publish_on is not None:
         # An address alone, or None for all of them, lets the engine choose the port; testcontainers' type knows only

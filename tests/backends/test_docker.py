@@ -1,7 +1,6 @@
 """Containers, on a real engine: TFSERVING_TEST_IMAGE names the image"""
 
 import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from docker.errors import APIError
 
 from pytest_tfserving.backends import docker as backend
 from pytest_tfserving.backends.docker_engine import connect
+from pytest_tfserving.backends.machine import machine_id
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
 from pytest_tfserving.serving import ModelRequest, ServeRequest
 from tests.conftest import EXAMPLES, MODELS, ROOT, processes_of, wait_until
@@ -58,7 +58,7 @@ def serve(serving, path, **request):
 
 def ours(engine):
     """The containers of this machine's runs."""
-    return engine.containers.list(all=True, filters={"label": f"{backend.HOST_LABEL}={platform.node()}"})
+    return engine.containers.list(all=True, filters={"label": f"{backend.MACHINE_LABEL}={machine_id()}"})
 
 
 def test_a_container_is_private_read_only_and_labelled(docker, container_of):
@@ -119,7 +119,7 @@ def test_leftovers_of_a_killed_keeper_are_removed_by_the_next_run_and_only_those
 ):
     alive = container_of(serve(docker, HALF_PLUS_TWO))
     elsewhere = engine.containers.create(
-        image, labels={backend.LABEL: "server", backend.HOST_LABEL: "another-machine", backend.LEASE_LABEL: "/gone"}
+        image, labels={backend.LABEL: "server", backend.MACHINE_LABEL: "another-machine", backend.LEASE_LABEL: "/gone"}
     )
     stranger = engine.containers.create(image)
     pytester.makepyfile(test_model=WAITING.format(path=str(HALF_PLUS_TWO)))
