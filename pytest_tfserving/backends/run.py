@@ -23,7 +23,7 @@ from typing import Any
 from pytest_tfserving import errors
 from pytest_tfserving.backends import keeper
 from pytest_tfserving.backends.base import ServerSpec, Started
-from pytest_tfserving.backends.lock import held
+from pytest_tfserving.backends.lock import held, is_held
 from pytest_tfserving.backends.process import Deadline
 from pytest_tfserving.endpoint import Endpoint
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
@@ -153,8 +153,10 @@ class KeptServer:
             deadline.pause()
 
     def check_alive(self, doing: str) -> None:
-        """Raises ServerDiedError, with the server's log, where the server has ended by itself."""
+        """Raises ServerDiedError, with the server's log, where a server that was started has ended by itself."""
         ended = self._read(keeper.ENDED)
+        if ended is None and not is_held(self._directory / keeper.LOCK):
+            ended = {"how": "its keeper was killed"}
         if ended:
             raise ServerDiedError(f"the {self.spec.backend} server ended {doing}: {ended['how']}{self.quoted_log()}")
 

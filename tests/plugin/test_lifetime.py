@@ -1,6 +1,7 @@
 """Servers are shared by a run, and none outlives it, however the run ends"""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -74,6 +75,21 @@ def test_a_keeper_that_is_killed_takes_its_server_along(repository, start_pytest
     assert wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 10)
     process.kill()
     process.wait(30)
+    shutil.rmtree(run)  # whoever could have removed it was killed
+
+
+def test_a_server_without_its_keeper_fails_what_follows(repository):
+    repository.test_file(
+        "def test_kill(tfserving):\n"
+        "    import psutil\n"
+        "    directory = str(tfserving._server._directory)\n"
+        "    [keeper] = [p for p in psutil.process_iter(['cmdline']) if directory in (p.info['cmdline'] or ())]\n"
+        "    keeper.kill(); keeper.wait(10)\n"
+        "def test_after(tfserving): ...\n"
+    )
+    result = repository.run()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["ServerDiedError: the embedded server ended during the run: its keeper was killed*"])
 
 
 def test_a_server_that_dies_fails_what_follows_at_once_with_its_log(repository):
