@@ -25,7 +25,7 @@ def ensure(client: Any, image: str, say: Say) -> Any:
         _pull(client, image, say)
         return client.images.get(image)
     except (APIError, _PullError) as error:
-        raise BackendError(explain(image, str(error))) from error
+        raise BackendError(explain(image, str(getattr(error, "explanation", None) or error))) from error
 
 
 def explain(image: str, error: str) -> str:
