@@ -29,7 +29,7 @@ test-quick: $(READY)
 	"$(BIN)/python" -m pytest -q tests/unit
 
 test-docker: $(READY)
-	TFSERVING_TEST_IMAGE="$(IMAGE)" "$(BIN)/python" -m pytest -v tests/parity tests/backends/test_docker.py
+	TFSERVING_TEST_IMAGE="$(IMAGE)" "$(BIN)/python" -m pytest -v tests/parity tests/backends
 
 check: $(READY)
 	"$(BIN)/ruff" check

@@ -58,18 +58,25 @@ def _pull(client: Any, image: str, say: Say) -> None:
     from docker.utils import parse_repository_tag
 
     repository, tag = parse_repository_tag(image)
-    layers: dict[str, tuple[int, int]] = {}
+    layers: dict[str, dict[str, tuple[int, int]]] = {"Downloading": {}, "Extracting": {}}
     shown = time.monotonic()
     for event in client.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
         if "error" in event:
             raise _PullError(event["error"])
-        detail = event.get("progressDetail") or {}
-        if event.get("status") == "Downloading" and "total" in detail:
-            layers[event["id"]] = (detail["current"], detail["total"])
-        elif event.get("status") in ("Download complete", "Pull complete") and event["id"] in layers:
-            layers[event["id"]] = (layers[event["id"]][1],) * 2
-        if layers and time.monotonic() - shown >= _SECONDS_BETWEEN_LINES:
+        detail, status = event.get("progressDetail") or {}, event.get("status")
+        if status in layers and "total" in detail:
+            layers[status][event["id"]] = (detail["current"], detail["total"])
+        elif status in ("Download complete", "Pull complete"):  # the last event of a layer may be short of its total
+            phase = layers["Downloading" if status == "Download complete" else "Extracting"]
+            if event["id"] in phase:
+                phase[event["id"]] = (phase[event["id"]][1],) * 2
+        if time.monotonic() - shown >= _SECONDS_BETWEEN_LINES and layers["Downloading"]:
             shown = time.monotonic()
-            done, total = (sum(sizes[i] for sizes in layers.values()) / 1e6 for i in (0, 1))
-            say(f"pulling {image}: {done:.0f} of {total:.0f} MB")
+            phases = [f"{phase.lower()} {_megabytes(sizes)}" for phase, sizes in layers.items() if sizes]
+            say(f"pulling {image}: {', '.join(phases)}")
     say(f"pulled {image}")
+
+
+def _megabytes(sizes: dict[str, tuple[int, int]]) -> str:
+    done, total = (sum(pair[i] for pair in sizes.values()) / 1e6 for i in (0, 1))
+    return f"{done:.0f} of {total:.0f} MB"
