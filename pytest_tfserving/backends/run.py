@@ -98,6 +98,8 @@ class Run:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
+                    # -m would look in the working directory first, where a repository may well have a tensorflow/.
+                    env={**os.environ, "PYTHONSAFEPATH": "1"},
                     pass_fds=(alive, keepers),
                     # A session of its own: Ctrl-C in the terminal reaches pytest alone, which still needs its servers.
                     start_new_session=True,

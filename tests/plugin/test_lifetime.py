@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -121,6 +123,20 @@ def test_a_server_that_dies_fails_what_follows_at_once_with_its_log(repository):
     )
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH is known from Python 3.11 on")
+def test_a_file_of_the_repository_is_no_module_of_the_server(repository):
+    (repository.path / "numpy.py").write_text("raise SystemExit('the wrong numpy')\n")
+    (repository.path / "test_model.py").write_text(
+        "import pytest\n@pytest.mark.tfserving('exports/half_plus_two')\ndef test_model(tfserving): ...\n"
+    )
+    main = "import sys, pytest; sys.path.remove(''); sys.exit(pytest.main())"  # as the command `pytest` does
+    run = subprocess.run(
+        [sys.executable, "-c", main, "--import-mode=importlib", "--tfserving-backend=embedded"],
+        cwd=repository.path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "1 passed" in run.stdout, run.stdout
+
+
 def test_equal_specifications_share_a_server_within_a_process(repository):
     repository.test_file(
         "endpoints = set()\n"
@@ -179,9 +195,6 @@ def test_an_unused_plugin_starts_nothing_and_loads_nothing(pytester):
 
 
 def test_help_imports_nothing_heavy(pytester):
-    import subprocess
-    import sys
-
     run = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "pytest", "--help"],
         cwd=pytester.path,
