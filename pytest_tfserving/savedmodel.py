@@ -7,7 +7,6 @@ The tags, the signatures and what a server would trip over later are read from t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -40,23 +39,6 @@ def read_schema(directory: Path, tags: Sequence[str] = DEFAULT_TAGS) -> ModelSch
 def schema_of(signatures: Mapping[str, tf.SignatureDef]) -> ModelSchema:
     """The schema of a signature_def map, as an export holds it and as a server's metadata gives it."""
     return ModelSchema({name: _signature(name, signatures[name]) for name in sorted(signatures)})
-
-
-def tag_sets(directory: Path) -> list[tuple[str, ...]]:
-    """The tags of each graph in the SavedModel, in the file's order."""
-    return [tuple(graph.meta_info_def.tags) for graph in _read(directory).meta_graphs]
-
-
-def find_signature(schema: ModelSchema, name: str, where: str) -> Signature:
-    """The signature called `name`. Raises ExportError that lists those that there are and suggests the closest."""
-    if name in schema.signatures:
-        return schema.signatures[name]
-    known = list(schema.callable_signatures)
-    close = get_close_matches(name, known, n=1)
-    raise ExportError(
-        f"no signature {name!r} in {where}; it has {', '.join(map(repr, known)) or 'none'}"
-        + (f"; did you mean {close[0]!r}?" if close else "")
-    )
 
 
 def _checked_meta_graph(directory: Path, tags: Sequence[str]) -> tf.MetaGraphDef:

@@ -78,10 +78,10 @@ class Served:
             return self._version
         return max(status.version for status in self._any_client.status() if status.state == "AVAILABLE")
 
-    @cached_property
+    @property
     def schema(self) -> ModelSchema:
         """The signatures as the server's metadata lists them."""
-        return self._any_client.metadata()
+        return self._any_client.schema
 
     @property
     def signatures(self) -> Mapping[str, Signature]:

@@ -146,7 +146,7 @@ def to_json(array: Array) -> Any:
     if name.startswith("complex"):
         raise TensorError(f"TensorFlow Serving's REST API cannot carry {name}; use gRPC")
     if name == "string":
-        return _nested(_as_string_array(array, "value"), lambda value: {"b64": base64.b64encode(value).decode("ascii")})
+        return nested(_as_string_array(array, "value"), base64_object)
     if name == "bfloat16":
         return array.astype(np.float32).tolist()  # ml_dtypes' own tolist gives scalars of its type
     return array.tolist()
@@ -186,6 +186,18 @@ def from_json(values: Any, dtype: str, *, name: str = "value") -> Array:
     _require_range(array, wanted, name)
     with np.errstate(over="ignore"):
         return array.astype(wanted)
+
+
+def base64_object(value: bytes) -> dict[str, str]:
+    """The form that REST and goldens give to bytes: {"b64": standard base64 with padding}."""
+    return {"b64": base64.b64encode(value).decode("ascii")}
+
+
+def nested(array: Array, of: Callable[[Any], Any]) -> Any:
+    """An array as nested lists of `of`(item); of a scalar, that alone."""
+    if array.ndim == 0:
+        return of(array.item())
+    return [nested(np.asarray(part, dtype=object), of) for part in array]
 
 
 def rows_to_columns(rows: Sequence[Any], names: Sequence[str]) -> dict[str, list[Any]]:
@@ -259,12 +271,6 @@ def _decoded(values: Any, name: str) -> Any:
         except ValueError as error:
             raise TensorError(f"{name!r}: {values['b64']!r:.60} is not base64: {error}") from error
     return values
-
-
-def _nested(array: Array, of: Callable[[Any], Any]) -> Any:
-    if array.ndim == 0:
-        return of(array.item())
-    return [_nested(np.asarray(part, dtype=object), of) for part in array]
 
 
 def _unmixed(array: Array, dtype: str, kind: str, name: str) -> Array:

@@ -54,7 +54,7 @@ class GrpcClient:
         a value that does not fit the dtype.
         """
         request = serving.PredictRequest(model_spec=self._spec(signature_name), output_filter=output_filter)
-        for name, array in fit_inputs(inputs, self._schema.signatures.get(signature_name)).items():
+        for name, array in fit_inputs(inputs, self.schema.signatures.get(signature_name)).items():
             request.inputs[name].CopyFrom(to_proto(array))
         answer = self._call(_PREDICTION, "Predict", request, serving.PredictResponse, signature_name)
         return {name: from_proto(answer.outputs[name]) for name in sorted(answer.outputs)}
@@ -141,7 +141,8 @@ class GrpcClient:
         self.channel.close()
 
     @cached_property
-    def _schema(self) -> ModelSchema:
+    def schema(self) -> ModelSchema:
+        """The signatures as the server listed them when it was first asked."""
         return self.metadata()
 
     def _spec(self, signature_name: str | None) -> serving.ModelSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -17,7 +16,7 @@ from pytest_tfserving.endpoint import Endpoint, Servable
 from pytest_tfserving.errors import BackendError, Code, RequestError
 from pytest_tfserving.savedmodel import schema_of
 from pytest_tfserving.schema import DEFAULT_SIGNATURE, ModelSchema, Signature
-from pytest_tfserving.tensors import Array, from_json, rows_to_columns, to_json
+from pytest_tfserving.tensors import Array, base64_object, from_json, rows_to_columns, to_json
 from pytest_tfserving.wire import serving_pb2 as serving
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
@@ -74,7 +73,7 @@ class RestClient:
         """
         if (inputs is None) == (instances is None):
             raise TypeError("predict() takes either inputs= or instances=")
-        signature = self._schema.signatures.get(signature_name)
+        signature = self.schema.signatures.get(signature_name)
         body: dict[str, Any] = {"signature_name": signature_name}
         if inputs is not None:
             body["inputs"] = {name: to_json(array) for name, array in fit_inputs(inputs, signature).items()}
@@ -137,7 +136,8 @@ class RestClient:
         self._session.close()
 
     @cached_property
-    def _schema(self) -> ModelSchema:
+    def schema(self) -> ModelSchema:
+        """The signatures as the server listed them when it was first asked."""
         return self.metadata()
 
     def _infer(
@@ -209,7 +209,7 @@ def _read_tensor(values: Any, signature: Signature, name: str) -> Array:
 def _plain(value: Any) -> Any:
     """A value of the row format as JSON: arrays become lists, bytes become base64 objects."""
     if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode("ascii")}
+        return base64_object(value)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

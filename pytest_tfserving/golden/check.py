@@ -85,11 +85,7 @@ def expected_outputs(case: Case, signature: Signature) -> dict[str, Array]:
     """The case's recorded outputs as arrays; plain values take the signature's dtypes."""
     assert case.answer is not None
     names = list(signature.outputs)
-    if "predictions" in case.answer:
-        columns = _in_rows(case, case.answer["predictions"], names)
-    else:
-        outputs = case.answer["outputs"]
-        columns = outputs if _is_by_name(outputs) else _lone(case, outputs, names, "output")
+    columns = _columns(case, case.answer, names, "output")
     for name, value in columns.items():
         if name not in signature.outputs and not is_exact(value):
             raise GoldenError(_other_keys(case, "output", name, signature.name, names))
@@ -110,11 +106,7 @@ def _signature(case: Case, schema: ModelSchema) -> Signature:
 def _inputs(case: Case, signature: Signature) -> dict[str, Array]:
     """The case's inputs as arrays of the signature's dtypes; rows are stacked."""
     names = list(signature.inputs)
-    if "instances" in case.request:
-        columns = _in_rows(case, case.request["instances"], names)
-    else:
-        inputs = case.request["inputs"]
-        columns = inputs if _is_by_name(inputs) else _lone(case, inputs, names, "input")
+    columns = _columns(case, case.request, names, "input")
     for name in columns:
         if name not in signature.inputs:
             raise GoldenError(_other_keys(case, "input", name, signature.name, names))
@@ -122,6 +114,18 @@ def _inputs(case: Case, signature: Signature) -> dict[str, Array]:
         if name not in columns and name not in signature.defaulted:
             raise GoldenError(f"{case.where} lacks input {name!r} of signature {signature.name!r}")
     return _arrays(case, columns, {name: spec.dtype for name, spec in signature.inputs.items()})
+
+
+def _columns(case: Case, values: Mapping[str, Any], names: list[str], side: str) -> Mapping[str, Any]:
+    """The values of a request or an answer by tensor name: rows are turned, and a lone tensor gets its name."""
+    [(form, value)] = values.items()
+    if form in ("instances", "predictions"):
+        return _in_rows(case, value, names)
+    if isinstance(value, dict) and not is_exact(value) and set(value) != {"b64"}:
+        return value
+    if len(names) != 1:
+        raise GoldenError(f"{case.where}: values without a name need a signature of one {side}; it has {names}")
+    return {names[0]: value}
 
 
 def _arrays(case: Case, columns: Mapping[str, Any], dtypes: Mapping[str, str]) -> dict[str, Array]:
@@ -138,16 +142,6 @@ def _in_rows(case: Case, rows: Any, names: list[str]) -> dict[str, list[Any]]:
         return rows_to_columns(rows, names)
     except TensorError as error:
         raise GoldenError(f"{case.where}: {error}") from error
-
-
-def _is_by_name(value: Any) -> bool:
-    return isinstance(value, dict) and not is_exact(value) and set(value) != {"b64"}
-
-
-def _lone(case: Case, value: Any, names: list[str], side: str) -> dict[str, Any]:
-    if len(names) != 1:
-        raise GoldenError(f"{case.where}: values without a name need a signature of one {side}; it has {names}")
-    return {names[0]: value}
 
 
 def _other_keys(case: Case, side: str, name: str, signature_name: str, names: list[str]) -> str:

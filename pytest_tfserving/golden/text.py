@@ -7,7 +7,6 @@ decimals that read back to the same number, NaN and infinities as text, strings 
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Collection
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pytest_tfserving.errors import GoldenError, TensorError
-from pytest_tfserving.tensors import Array, as_array, from_json, name_of, numpy_dtype
+from pytest_tfserving.tensors import Array, as_array, base64_object, from_json, name_of, nested, numpy_dtype
 
 _WIDTH = 100
 _TENSOR_KEYS = {"dtype", "shape", "values"}
@@ -30,7 +29,7 @@ def is_exact(value: Any) -> bool:
 def write_tensor(array: Array) -> dict[str, Any]:
     """An array as a recorded tensor."""
     name = name_of(array)
-    values = _nested(as_array(array, name)) if name == "string" else _values(array)
+    values = nested(as_array(array, name), _scalar) if name == "string" else _values(array)
     return {"dtype": name, "shape": list(array.shape), "values": values}
 
 
@@ -107,13 +106,7 @@ def _values(array: Array) -> Any:
     decimals = shortest.astype(str).astype(np.float64)
     if np.isfinite(decimals).all():
         return decimals.tolist()
-    return _nested(decimals.astype(object))
-
-
-def _nested(array: Array) -> Any:
-    if array.ndim == 0:
-        return _scalar(array.item())
-    return [_nested(np.asarray(part, dtype=object)) for part in array]
+    return nested(decimals.astype(object), _scalar)
 
 
 def _scalar(value: Any) -> Any:
@@ -121,7 +114,7 @@ def _scalar(value: Any) -> Any:
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
-            return {"b64": base64.b64encode(value).decode("ascii")}
+            return base64_object(value)
     if np.isnan(value):
         return "NaN"
     return value if np.isfinite(value) else "Infinity" if value > 0 else "-Infinity"

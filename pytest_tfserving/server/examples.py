@@ -6,7 +6,7 @@ multi_inference.cc and util.cc.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from google.protobuf import text_format
@@ -30,31 +30,13 @@ INPUTS, OUTPUTS, CLASSES, SCORES = "inputs", "outputs", "classes", "scores"
 def classify(
     core: Core, request: serving.ClassificationRequest, timeout_ms: int | None
 ) -> serving.ClassificationResponse:
-    if not request.HasField("model_spec"):
-        raise invalid("Missing ModelSpec")
-    servable = core.models.find(request.model_spec)
-    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    signature = _signature(servable, name)
-    _check_classify(signature, core.check_method_names)
-    examples = serialized_examples(request.input)
-    outputs = _run(servable, [signature], examples, timeout_ms)
-    return serving.ClassificationResponse(
-        model_spec=answering_spec(servable, name), result=_classifications(signature, outputs, len(examples))
-    )
+    spec, signature, outputs, count = _infer(core, request, _check_classify, timeout_ms)
+    return serving.ClassificationResponse(model_spec=spec, result=_classifications(signature, outputs, count))
 
 
 def regress(core: Core, request: serving.RegressionRequest, timeout_ms: int | None) -> serving.RegressionResponse:
-    if not request.HasField("model_spec"):
-        raise invalid("Missing ModelSpec")
-    servable = core.models.find(request.model_spec)
-    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    signature = _signature(servable, name)
-    _check_regress(signature, core.check_method_names)
-    examples = serialized_examples(request.input)
-    outputs = _run(servable, [signature], examples, timeout_ms)
-    return serving.RegressionResponse(
-        model_spec=answering_spec(servable, name), result=_regressions(signature, outputs, len(examples))
-    )
+    spec, signature, outputs, count = _infer(core, request, _check_regress, timeout_ms)
+    return serving.RegressionResponse(model_spec=spec, result=_regressions(signature, outputs, count))
 
 
 def multi_inference(
@@ -108,11 +90,24 @@ def serialized_examples(request_input: serving.Input) -> list[bytes]:
     return found
 
 
-def _signature(servable: Servable, name: str) -> tf.SignatureDef:
+def _infer(
+    core: Core,
+    request: serving.ClassificationRequest | serving.RegressionRequest,
+    check: Callable[[tf.SignatureDef, bool], None],
+    timeout_ms: int | None,
+) -> tuple[serving.ModelSpec, tf.SignatureDef, dict[str, Tensor], int]:
+    """What Classify and Regress have in common: the answer's model_spec, the signature, its outputs, the batch size."""
+    if not request.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    servable = core.models.find(request.model_spec)
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signatures.get(name)
     if signature is None:
         raise invalid(f"No signature was found with the name: {name}")
-    return signature
+    check(signature, core.check_method_names)
+    examples = serialized_examples(request.input)
+    outputs = _run(servable, [signature], examples, timeout_ms)
+    return answering_spec(servable, name), signature, outputs, len(examples)
 
 
 def _check_classify(signature: tf.SignatureDef, check_method_name: bool) -> None:

@@ -57,7 +57,6 @@ class _Reader:
         self._at = len(BOM) if data.startswith(BOM) else 0
 
     def read(self) -> Value:
-        root: Value = None
         containers: list[Value] = []  # open ones, the innermost last
         keys: list[str] = []  # of the open objects, the key whose value is being read
         self._skip_space()
@@ -107,7 +106,6 @@ class _Reader:
                 if in_object:
                     keys.pop()
                 value = containers.pop()
-        return root
 
     def _key(self) -> str:
         if self._peek() != b'"':

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_tfserving.errors import ExportError
-from pytest_tfserving.savedmodel import find_signature, read_schema, schema_of, tag_sets
+from pytest_tfserving.savedmodel import read_schema, schema_of
 from pytest_tfserving.schema import INIT_OP_SIGNATURE, ModelSchema, Signature, TensorSpec
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
@@ -92,36 +92,7 @@ class TestSchema:
         assert str(schema_of({"s": signature}).signatures["s"].inputs["x"]) == "float32[...]"
 
 
-class TestFindSignature:
-    SCHEMA = ModelSchema({name: Signature(name, {}, {}) for name in (INIT_OP_SIGNATURE, "predict", "serving_default")})
-
-    def test_it_is_found_by_name(self):
-        assert find_signature(self.SCHEMA, "predict", "exports/m").name == "predict"
-
-    @pytest.mark.parametrize(
-        ("schema", "name", "message"),
-        [
-            (
-                SCHEMA,
-                "serving_defualt",
-                "no signature 'serving_defualt' in exports/m; it has 'predict', 'serving_default'; "
-                "did you mean 'serving_default'?",
-            ),
-            (SCHEMA, "xyz", "no signature 'xyz' in exports/m; it has 'predict', 'serving_default'"),
-            (ModelSchema({}), "predict", "no signature 'predict' in exports/m; it has none"),
-        ],
-        ids=["a typing error", "nothing like it", "no signatures"],
-    )
-    def test_a_name_that_is_not_there_lists_those_that_are(self, schema, name, message):
-        with pytest.raises(ExportError) as caught:
-            find_signature(schema, name, "exports/m")
-        assert str(caught.value) == message
-
-
 class TestTags:
-    def test_the_tags_of_each_graph_are_listed(self):
-        assert tag_sets(MODELS / "custom_tag" / "1") == [("test_saved_model",)]
-
     def test_other_tags_are_found_when_they_are_asked_for(self):
         assert "test_signature" in read_schema(MODELS / "custom_tag" / "1", ("test_saved_model",)).signatures
 
