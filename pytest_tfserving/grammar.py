@@ -1,20 +1,26 @@
-"""Tensor specs as text: `float32[batch, 28, 28, 1]`, one grammar for markers, contracts and messages.
+"""Tensor specs as text: `float32[batch, 28, 28, 1]`, one grammar for markers, contracts, `show` and messages.
 
-    spec  =  dtype "[" [ "..." | dim { "," dim } ] "]"
-    dim   =  size | name | "?"          size: 0, 1, 2, ...    name: a letter, then letters, digits, "_"
+    spec     =  dtype "[" [ "..." | dim { "," dim } ] "]" [ "=" default ]
+    dim      =  size | [ size "<=" ] open [ "<=" size ]
+    open     =  name | "?"
+    size     =  0, 1, 2, ...            name:  a letter, then letters, digits, "_"
+    default  =  "..." | a JSON value
 
-A name or `?` is a dimension that the signature leaves open (-1); a name is one number within any one request.
-`float32[]` is a scalar, `float32[...]` a tensor of unknown rank. str(TensorSpec) writes the same form.
+A name or `?` is a dimension that the signature leaves open (-1); a name is one number within any one request, and
+`batch<=64` limits it. `float32[]` is a scalar, `float32[...]` a tensor of unknown rank. An input with a default may be
+left out of a request: `int32[] = 5` says which value the server then takes, `int32[] = ...` that there is one.
+str(TensorSpec) writes the same form.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from pytest_tfserving.errors import SpecError
-from pytest_tfserving.schema import Dimension, TensorSpec
+from pytest_tfserving.schema import SOME_DEFAULT, Dimension, Range, TensorSpec
 
 DTYPES = (
     "float32", "float64", "float16", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
@@ -28,7 +34,15 @@ DTYPE_ALIASES = {
 }  # fmt: skip
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_TOKEN = re.compile(r"\s*(?:(?P<ellipsis>\.\.\.)|(?P<size>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<mark>[\[\],?]))")
+_TOKEN = re.compile(r"\s*(?:(?P<ellipsis>\.\.\.)|(?P<size>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<mark><=|[\[\],?]))")
+
+_HINTS = {
+    "-": "; an open dimension is written '?' or as a name",
+    "<": "; limits are written with '<=', as in 1<=batch<=64",
+    ">": "; limits are written with '<=', as in 1<=batch<=64",
+}
+
+_LONGEST_DEFAULT = 60
 
 EXAMPLES = "examples: float32[batch, 28, 28, 1]  string[?]  int64[]  float32[...]"
 
@@ -36,12 +50,13 @@ EXAMPLES = "examples: float32[batch, 28, 28, 1]  string[?]  int64[]  float32[...
 def parse_tensor_spec(text: str) -> TensorSpec:
     """The spec that `text` writes.
 
-    >>> parse_tensor_spec("float32[batch, 3]")
-    TensorSpec(dtype='float32', shape=('batch', 3), tensor_name='')
+    >>> parse_tensor_spec("float32[batch<=64, 3]").shape
+    (Range(name='batch', at_least=0, at_most=64), 3)
 
     Raises SpecError with a caret under what does not fit the grammar.
     """
-    tokens = _tokens(text)
+    shown, default = _split_default(text)
+    tokens = _tokens(text, len(shown.rstrip()))
     position, kind, word = tokens.pop(0)
     if kind != "name":
         raise _error(text, position, "a dtype comes first")
@@ -58,21 +73,32 @@ def parse_tensor_spec(text: str) -> TensorSpec:
             if tokens[0][2] != ",":
                 raise _error(text, tokens[0][0], "',' or ']' comes here")
             tokens.pop(0)
-        position, kind, word = tokens.pop(0)
-        if kind == "size":
-            shape.append(int(word))
-        elif kind == "name":
-            shape.append(word)
-        elif word == "?":
-            shape.append(None)
-        else:
-            raise _error(text, position, "a dimension comes here: a size, a name or '?'")
+        shape.append(_parse_dimension(text, tokens))
     if tokens[0][2] != "]":
         raise _error(text, tokens[0][0], "']' comes here")
     tokens.pop(0)
     if tokens[0][1] != "end":
-        raise _error(text, tokens[0][0], "nothing may follow ']'")
-    return TensorSpec(dtype, None if shape is None else tuple(shape))
+        raise _error(text, tokens[0][0], "nothing but a default, such as `= 5`, may follow ']'")
+    return TensorSpec(dtype, None if shape is None else tuple(shape), default)
+
+
+def check_dimensions(specs: Mapping[str, TensorSpec]) -> None:
+    """Raises SpecError where two of a signature's tensors, by how a message names them, give one name two limits.
+
+    A name is one number within a request, so `batch<=64` of one input holds wherever `batch` stands; a second range
+    would be another meaning.
+    """
+    first: dict[str, tuple[Range, str]] = {}
+    for where, spec in specs.items():
+        for dimension in spec.shape or ():
+            if not isinstance(dimension, Range) or dimension.name is None:
+                continue
+            known, there = first.setdefault(dimension.name, (dimension, where))
+            if known != dimension:
+                raise SpecError(
+                    f"dimension {dimension.name!r} has two meanings: {known} in {there}, {dimension} in {where}; it is "
+                    f"one number within a request, so write its limits once, or give one of them another name"
+                )
 
 
 def as_tensor_spec(value: object) -> TensorSpec:
@@ -107,9 +133,59 @@ def parse_dtype(word: str, within: str | None = None) -> str:
     raise _error(within or word, (within or word).find(word), f"no such dtype; {hint}dtypes: {' '.join(DTYPES)}")
 
 
+def _parse_dimension(text: str, tokens: list[tuple[int, str, str]]) -> Dimension:
+    """Takes one dimension off the tokens."""
+    first, kind, word = tokens.pop(0)
+    at_least = 0
+    if kind == "size":
+        if tokens[0][2] != "<=":
+            return int(word)
+        at_least = int(word)
+        tokens.pop(0)
+        position, kind, word = tokens.pop(0)
+        if kind != "name" and word != "?":
+            raise _error(text, position, "a name or '?' comes between the limits, as in 1<=batch<=64")
+    elif kind != "name" and word != "?":
+        raise _error(text, first, "a dimension comes here: a size, a name or '?'")
+    name = word if kind == "name" else None
+    at_most = None
+    if tokens[0][2] == "<=":
+        tokens.pop(0)
+        position, kind, word = tokens.pop(0)
+        if kind != "size":
+            raise _error(text, position, "a size comes after '<=', as in batch<=64")
+        at_most = int(word)
+        if at_most < at_least:
+            raise _error(text, position, f"no size is at least {at_least} and at most {at_most}")
+    return name if at_least == 0 and at_most is None else Range(name, at_least, at_most)
+
+
+def _split_default(text: str) -> tuple[str, str | None]:
+    """The part of a spec before its `=`, and the default behind it in canonical form."""
+    equals = re.search(r"(?<=\])\s*=", text)
+    if not equals:
+        return text, None
+    written = text[equals.end() :].strip()
+    if written == SOME_DEFAULT:
+        return text[: equals.start()], written
+    try:
+        return text[: equals.start()], default_text(json.loads(written))
+    except ValueError:
+        at = equals.end() + len(text[equals.end() :]) - len(text[equals.end() :].lstrip())
+        raise _error(text, at, 'a default is JSON, such as 5 or [0.5, 1.0] or "en", or ... for any') from None
+
+
+def default_text(value: object) -> str:
+    """A default's JSON value as a spec has it; SOME_DEFAULT where it is too long to be read."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_DEFAULT else SOME_DEFAULT
+
+
 def _dimension(size: object, value: object) -> Dimension:
     if size is None or (isinstance(size, str) and size == "?"):
         return None
+    if isinstance(size, Range):
+        return size
     if isinstance(size, str) and not _NAME.fullmatch(size):
         raise SpecError(f"{value!r}: {size!r} is no dimension's name: a letter, then letters, digits and '_'")
     if isinstance(size, bool) or not isinstance(size, int | str) or (isinstance(size, int) and size < -1):
@@ -117,17 +193,18 @@ def _dimension(size: object, value: object) -> Dimension:
     return None if size == -1 else size
 
 
-def _tokens(text: str) -> list[tuple[int, str, str]]:
+def _tokens(text: str, length: int) -> list[tuple[int, str, str]]:
+    """(position, kind, word) of the first `length` characters, with two of kind `end` behind them."""
     tokens, position = [], 0
-    while position < len(text.rstrip()):
+    while position < length:
         match = _TOKEN.match(text, position)
         if not match or match.lastgroup is None:
             at = position + len(text[position:]) - len(text[position:].lstrip())
-            hint = "; an open dimension is written '?' or as a name" if text[at] == "-" else ""
+            hint = _HINTS.get(text[at], "")
             raise _error(text, at, f"{text[at]!r} is not part of the grammar{hint}")
         tokens.append((match.start(match.lastgroup), match.lastgroup, match[match.lastgroup]))
         position = match.end()
-    end = (len(text.rstrip()), "end", "")
+    end = (length, "end", "")
     return [*tokens, end, end]  # twice: a parser may take one and still look at the next
 
 

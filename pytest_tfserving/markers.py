@@ -93,7 +93,8 @@ def expected_signature(mark: pytest.Mark) -> ExpectedSignature:
     name = _of_type(mark.name, "name", arguments.get("name", DEFAULT_SIGNATURE), str, "a signature's name")
     if arguments.get("inputs") is None and arguments.get("outputs") is None:
         raise SpecError(f"{mark.name}: nothing to check: give inputs=, outputs= or both\n{USAGE[mark.name].line}")
-    return ExpectedSignature(name, *(_specs(mark, side, arguments.get(side)) for side in ("inputs", "outputs")))
+    inputs, outputs = (_specs(mark, side, arguments.get(side)) for side in ("inputs", "outputs"))
+    return ExpectedSignature(name, inputs, outputs)
 
 
 def golden_request(mark: pytest.Mark) -> GoldenRequest:

@@ -14,13 +14,16 @@ from google.protobuf.message import DecodeError
 
 from pytest_tfserving import checkpoint
 from pytest_tfserving.dtypes import fed_dtype_name
-from pytest_tfserving.errors import ExportError
-from pytest_tfserving.schema import ModelSchema, Signature, TensorSpec
+from pytest_tfserving.errors import ExportError, TensorError
+from pytest_tfserving.grammar import default_text
+from pytest_tfserving.schema import SOME_DEFAULT, ModelSchema, Signature, TensorSpec
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
 DEFAULT_TAGS = ("serve",)
+
+_MAX_DEFAULT_SIZE = 16
 
 # Operations that read a variable's value from variables/: resource variables (TF2) and reference variables (TF1).
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
@@ -102,19 +105,39 @@ def _has_variables(graph: tf.MetaGraphDef) -> bool:
 def _signature(name: str, signature: tf.SignatureDef) -> Signature:
     return Signature(
         name=name,
-        inputs=_specs(signature.inputs),
-        outputs=_specs(signature.outputs),
+        inputs=_specs(signature.inputs, signature.defaults),
+        outputs=_specs(signature.outputs, {}),
         method_name=signature.method_name,
-        defaulted=frozenset(signature.defaults),
     )
 
 
-def _specs(infos: Mapping[str, tf.TensorInfo]) -> dict[str, TensorSpec]:
-    return {alias: _spec(infos[alias]) for alias in sorted(infos)}
+def _specs(infos: Mapping[str, tf.TensorInfo], defaults: Mapping[str, tf.TensorProto]) -> dict[str, TensorSpec]:
+    return {
+        alias: _spec(infos[alias], _default(defaults[alias]) if alias in defaults else None) for alias in sorted(infos)
+    }
 
 
-def _spec(info: tf.TensorInfo) -> TensorSpec:
+def _spec(info: tf.TensorInfo, default: str | None) -> TensorSpec:
     shape = None
     if info.HasField("tensor_shape") and not info.tensor_shape.unknown_rank:
         shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
-    return TensorSpec(fed_dtype_name(info.dtype), shape, info.name)
+    return TensorSpec(fed_dtype_name(info.dtype), shape, default, info.name)
+
+
+def _default(proto: tf.TensorProto) -> str:
+    """A signature's default as the grammar writes it."""
+    import numpy as np  # few signatures have defaults
+
+    from pytest_tfserving.tensors import from_proto, nested
+
+    try:
+        array = from_proto(proto)
+        if array.size > _MAX_DEFAULT_SIZE or array.dtype.kind == "c":
+            return SOME_DEFAULT
+        if array.dtype.kind == "O":
+            return default_text(nested(array, lambda item: item.decode("utf-8")))
+        if array.dtype.kind in "fV":  # a float's text is the shortest that tells it from its neighbours
+            return default_text(array.astype(np.str_).astype(np.float64).tolist())
+        return default_text(array.tolist())
+    except (TensorError, UnicodeDecodeError):
+        return SOME_DEFAULT

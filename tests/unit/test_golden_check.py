@@ -15,15 +15,15 @@ from pytest_tfserving.grammar import parse_tensor_spec
 from pytest_tfserving.schema import INIT_OP_SIGNATURE, ModelSchema, Signature
 
 
-def signature(name, inputs, outputs, defaulted=()):
+def signature(name, inputs, outputs):
     def parsed(specs):
         return {alias: parse_tensor_spec(spec) for alias, spec in specs.items()}
 
-    return Signature(name, parsed(inputs), parsed(outputs), defaulted=frozenset(defaulted))
+    return Signature(name, parsed(inputs), parsed(outputs))
 
 
 HALF = signature("serving_default", {"x": "float32[?]"}, {"y": "float32[?]"})
-TWO = signature("two", {"a": "float32[?]", "b": "int32[?]"}, {"p": "float32[?]", "q": "int64[?]"}, defaulted=["b"])
+TWO = signature("two", {"a": "float32[?]", "b": "int32[?] = ..."}, {"p": "float32[?]", "q": "int64[?]"})
 TEXT = signature("text", {"s": "string[?]"}, {"t": "string[?]"})
 SCHEMA = ModelSchema({s.name: s for s in (HALF, TWO, TEXT, Signature(INIT_OP_SIGNATURE, {}, {}))})
 GOOD = {"y": np.array([2.5, 3], "f4")}

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_tfserving.errors import SpecError
-from pytest_tfserving.grammar import DTYPES, as_tensor_spec, parse_dtype, parse_tensor_spec
-from pytest_tfserving.schema import TensorSpec
+from pytest_tfserving.grammar import DTYPES, as_tensor_spec, check_dimensions, parse_dtype, parse_tensor_spec
+from pytest_tfserving.schema import Range, TensorSpec
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,13 @@ from pytest_tfserving.schema import TensorSpec
         ("bool[?, rows, rows]", TensorSpec("bool", (None, "rows", "rows"))),
         ("int8[_, max_len2]", TensorSpec("int8", ("_", "max_len2"))),
         ("float32[float32]", TensorSpec("float32", ("float32",))),
+        ("float32[batch<=64]", TensorSpec("float32", (Range("batch", 0, 64),))),
+        ("float32[1<=batch]", TensorSpec("float32", (Range("batch", 1),))),
+        ("float32[2<=?<=2, 3]", TensorSpec("float32", (Range(None, 2, 2), 3))),
+        ("int32[] = 5", TensorSpec("int32", (), "5")),
+        ("int32[] = ...", TensorSpec("int32", (), "...")),
+        ("float32[2] = [0.1, 1.0]", TensorSpec("float32", (2,), "[0.1, 1.0]")),
+        ('string[] = "a=[b]"', TensorSpec("string", (), '"a=[b]"')),
     ],
 )
 def test_text_and_spec_say_the_same(text, spec):
@@ -38,6 +45,9 @@ def test_text_and_spec_say_the_same(text, spec):
         ("float32[ ... ]", "float32[...]"),
         ("float32[007]", "float32[7]"),
         ("FLOAT32[2]", "float32[2]"),
+        ("float32[ 1<= b <=4 ]=[1,2]", "float32[1<=b<=4] = [1, 2]"),
+        ("float32[0<=b]", "float32[b]"),
+        (f"string[] = {'x' * 61!r}".replace("'", '"'), "string[] = ..."),
     ],
 )
 def test_spaces_leading_zeros_and_capitals_do_not_matter(text, written):
@@ -71,15 +81,18 @@ def test_aliases_of_dtypes(alias, dtype):
 
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z_0-9]{0,8}", fullmatch=True)
-SHAPES = st.none() | st.lists(st.none() | st.integers(0, 2**40) | NAMES, max_size=6).map(tuple)
+LIMITS = st.tuples(st.integers(0, 9), st.integers(9, 2**40) | st.none()).filter(lambda limits: limits != (0, None))
+RANGES = st.builds(lambda name, limits: Range(name, *limits), st.none() | NAMES, LIMITS)
+SHAPES = st.none() | st.lists(st.none() | st.integers(0, 2**40) | NAMES | RANGES, max_size=6).map(tuple)
+DEFAULTS = st.sampled_from([None, "...", "5", "0.1", "[1, 2]", '"a<=b]"', "NaN", "true"])
 
 
-@given(st.builds(TensorSpec, st.sampled_from(DTYPES), SHAPES))
+@given(st.builds(TensorSpec, st.sampled_from(DTYPES), SHAPES, DEFAULTS))
 def test_a_spec_survives_being_written_and_read(spec):
     assert parse_tensor_spec(str(spec)) == spec
 
 
-@given(st.text(alphabet="float32[]?,.- _b8é", max_size=14))
+@given(st.text(alphabet="float32[]?,.- _b8é<=5", max_size=14))
 def test_any_text_is_a_spec_or_a_spec_error(text):
     try:
         spec = parse_tensor_spec(text)
@@ -109,11 +122,18 @@ def test_any_text_is_a_spec_or_a_spec_error(text):
         (["float32[2d]", "         ^"], "',' or ']' comes here"),
         (["float32[..., 3]", "           ^"], "']' comes here"),
         (["float32[...", "           ^"], "']' comes here"),
-        (["float32[3]]", "          ^"], "nothing may follow ']'"),
-        (["float32[3] x", "           ^"], "nothing may follow ']'"),
+        (["float32[3]]", "          ^"], "nothing but a default, such as `= 5`, may follow ']'"),
+        (["float32[3] x", "           ^"], "nothing but a default, such as `= 5`, may follow ']'"),
         (["float32[3.5]", "         ^"], "'.' is not part of the grammar"),
         (["float32(3)", "       ^"], "'(' is not part of the grammar"),
         (["float32[a, -1]", "           ^"], "'-' is not part of the grammar; an open dimension is written '?'"),
+        (["float32[b<4]", "         ^"], "'<' is not part of the grammar; limits are written with '<='"),
+        (["float32[b>=4]", "         ^"], "'>' is not part of the grammar; limits are written with '<='"),
+        (["float32[b<=c]", "           ^"], "a size comes after '<=', as in batch<=64"),
+        (["float32[3<=4]", "           ^"], "a name or '?' comes between the limits"),
+        (["float32[3<=b<=2]", "              ^"], "no size is at least 3 and at most 2"),
+        (["float32[b] = [1,", "             ^"], "a default is JSON, such as 5"),
+        (["float32[b] =", "            ^"], "a default is JSON, such as 5"),
         (["flaot32[3]", "^"], "no such dtype; did you mean float32?"),
         (["  int[3]", "  ^"], "no such dtype; did you mean int8?"),
         (["variant[]", "^"], "no such dtype; dtypes: float32 float64"),
@@ -169,3 +189,13 @@ def test_a_value_that_is_no_spec_is_refused(value, complaint):
     with pytest.raises(SpecError) as caught:
         as_tensor_spec(value)
     assert complaint in str(caught.value)
+
+
+def test_a_name_has_its_limits_written_once():
+    specs = {"inputs.x": parse_tensor_spec("float32[batch<=64]"), "inputs.m": parse_tensor_spec("int32[batch, ?<=3]")}
+    check_dimensions(specs | {"outputs.y": parse_tensor_spec("float32[batch, ?<=4]")})
+    with pytest.raises(SpecError) as caught:
+        check_dimensions(specs | {"outputs.y": parse_tensor_spec("float32[batch<=32]")})
+    assert str(caught.value).startswith(
+        "dimension 'batch' has two meanings: batch<=64 in inputs.x, batch<=32 in outputs.y; "
+    )

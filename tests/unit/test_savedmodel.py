@@ -80,7 +80,7 @@ class TestSchema:
     def test_the_graphs_tensor_is_known_but_not_compared(self):
         spec = schema_of({"s": tf.SignatureDef(inputs={"x": float_info(-1, name="x:0")})}).signatures["s"].inputs["x"]
         assert spec.tensor_name == "x:0"
-        assert spec == TensorSpec("float32", (None,), "another:0")
+        assert spec == TensorSpec("float32", (None,), tensor_name="another:0")
 
     def test_inputs_with_a_default_may_be_left_out(self):
         signature = tf.SignatureDef(inputs={"x": float_info(), "keep": float_info()})

@@ -1,0 +1,1 @@
+"""The console script's subcommands, one a file."""

@@ -1,0 +1,68 @@
+"""What a contract asks to be checked, as values: what markers and contract files both come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_tfserving.contracts.check import ExpectedSignature
+from pytest_tfserving.contracts.promises import Promises
+from pytest_tfserving.findings import Policy
+from pytest_tfserving.golden.store import Case
+from pytest_tfserving.golden.tolerance import Tolerance
+
+
+@dataclass(frozen=True)
+class SignatureCheck:
+    """The export and the server have the signature."""
+
+    expected: ExpectedSignature
+
+
+@dataclass(frozen=True)
+class GoldenCheck:
+    """A case's request over one transport is answered as recorded, or refused as it says."""
+
+    case: Case
+    transport: str
+    tolerance: Tolerance
+
+
+@dataclass(frozen=True)
+class CompatibleCheck:
+    """Nothing that clients of the baseline rely on has changed. `baseline` is an export or a contract file."""
+
+    baseline: Path
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True)
+class LintCheck:
+    """Nothing in the export will hurt when it is served."""
+
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True)
+class PropertiesCheck:
+    """The promises hold for the requests of the golden cases at `requests` that are of their signature."""
+
+    promises: Promises
+    requests: tuple[Case, ...]
+    tolerance: Tolerance = field(default_factory=Tolerance)
+
+
+@dataclass(frozen=True)
+class GeneratedCheck:
+    """The promises hold for generated requests; with `invalid`, requests that break the signature are refused.
+
+    `examples` is at most how many of each are sent; None leaves it to the option.
+    """
+
+    promises: Promises
+    examples: int | None = None
+    invalid: bool = True
+    tolerance: Tolerance = field(default_factory=Tolerance)
+
+
+Check = SignatureCheck | GoldenCheck | CompatibleCheck | LintCheck | PropertiesCheck | GeneratedCheck
