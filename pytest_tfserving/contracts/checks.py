@@ -44,11 +44,23 @@ class LintCheck:
 
 
 @dataclass(frozen=True)
+class GoldenRequest:
+    """Golden cases that are asked for: an absolute path or glob, and how close an answer must be."""
+
+    pattern: str
+    tolerance: Tolerance
+
+
+@dataclass(frozen=True)
 class PropertiesCheck:
-    """The promises hold for the requests of the golden cases at `requests` that are of their signature."""
+    """The promises hold for the requests of golden cases, of those that are of the promises' signature.
+
+    The cases are `cases` and those of the files that the absolute paths and globs in `requests` mean.
+    """
 
     promises: Promises
-    requests: tuple[Case, ...]
+    requests: tuple[str, ...] = ()
+    cases: tuple[Case, ...] = ()
     tolerance: Tolerance = field(default_factory=Tolerance)
 
 
