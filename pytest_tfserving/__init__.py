@@ -7,6 +7,7 @@ Nothing heavier than the standard library is loaded by this module.
 from pytest_tfserving.errors import (
     BackendError,
     Code,
+    ContractWarning,
     ExportError,
     GoldenError,
     RequestError,
@@ -20,6 +21,7 @@ from pytest_tfserving.errors import (
 __all__ = [
     "BackendError",
     "Code",
+    "ContractWarning",
     "ExportError",
     "GoldenError",
     "RequestError",

@@ -1,4 +1,4 @@
-"""Reads the index of a checkpoint, to know what its shards must hold.
+"""Reads the index of a checkpoint, to know what variables there are and what its shards must hold.
 
 variables.index is a LevelDB table (leveldb/doc/table_format.md): blocks of prefix-compressed keys, an index block of
 handles to them, and a footer of 48 bytes. Its values are BundleHeaderProto under the empty key and one
@@ -8,18 +8,44 @@ today; older exports, such as those of TF Serving's own tests, have them compres
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from pytest_tfserving import snappy
+from pytest_tfserving.dtypes import dtype_name
 from pytest_tfserving.varint import read_varint
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
 _FOOTER_SIZE = 48
 _PLAIN, _SNAPPY = 0, 1
+
+# Keys of a TF2 checkpoint: the graph of objects that it was made of, and what follows a variable's name there.
+_OBJECT_GRAPH = b"_CHECKPOINTABLE_OBJECT_GRAPH"
+_TF2_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One tensor of a checkpoint. `size` is in bytes; `shape` None where its rank is unknown."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What an index lists, the bytes of all variables, and what is missing, as a sentence; None where nothing is."""
+
+    variables: tuple[Variable, ...]
+    size: int
+    damage: str | None
 
 
 def find_damage(prefix: Path) -> str | None:
@@ -27,20 +53,34 @@ def find_damage(prefix: Path) -> str | None:
 
     Sizes are compared, contents are not: a shard that is as long as its index says is taken to be whole.
     """
+    return read_checkpoint(prefix).damage
+
+
+def read_checkpoint(prefix: Path) -> Checkpoint:
+    """The checkpoint `prefix`.index, damaged or not; of a damaged index nothing is listed."""
     index = prefix.with_name(prefix.name + ".index")
     if not index.is_file():
-        return f"{index} is missing"
+        return Checkpoint((), 0, f"{index} is missing")
     try:
-        entries = dict(_entries(index.read_bytes()))
-        shards = tf.BundleHeaderProto.FromString(entries.pop(b"")).num_shards
+        table = dict(_entries(index.read_bytes()))
+        shards = tf.BundleHeaderProto.FromString(table.pop(b"")).num_shards
+        entries = {key: tf.BundleEntryProto.FromString(value) for key, value in table.items()}
         needed: dict[int, int] = {}  # no list: damage may have made any number of the count of shards
-        for value in entries.values():
-            entry = tf.BundleEntryProto.FromString(value)
+        for entry in entries.values():
             if not 0 <= entry.shard_id < shards:
                 raise ValueError("a shard beyond the last")
             needed[entry.shard_id] = max(needed.get(entry.shard_id, 0), entry.offset + entry.size)
     except (ValueError, IndexError, KeyError, DecodeError):
-        return f"{index} is cut short or damaged"
+        return Checkpoint((), 0, f"{index} is cut short or damaged")
+    variables = tuple(_variable(key, entry) for key, entry in entries.items() if _names_variable(key))
+    return Checkpoint(
+        variables,
+        sum(entry.size for key, entry in entries.items() if key != _OBJECT_GRAPH),
+        _find_short_shard(prefix, shards, needed),
+    )
+
+
+def _find_short_shard(prefix: Path, shards: int, needed: Mapping[int, int]) -> str | None:
     for shard in range(shards):
         data = prefix.with_name(f"{prefix.name}.data-{shard:05}-of-{shards:05}")
         if not data.is_file():
@@ -49,6 +89,18 @@ def find_damage(prefix: Path) -> str | None:
         if data.stat().st_size < size:
             return f"{data} is cut short: {data.stat().st_size} bytes, its index needs {size}"
     return None
+
+
+def _names_variable(key: bytes) -> bool:
+    # A part of a partitioned variable has a key of its own, which begins with a zero (EncodeTensorNameSlice of
+    # tensor_bundle); the whole variable is listed too.
+    return key != _OBJECT_GRAPH and not key.startswith(b"\0")
+
+
+def _variable(key: bytes, entry: tf.BundleEntryProto) -> Variable:
+    name = key.decode("utf-8", "backslashreplace").removesuffix(_TF2_SUFFIX)
+    shape = None if entry.shape.unknown_rank else tuple(dim.size for dim in entry.shape.dim)
+    return Variable(name, dtype_name(entry.dtype), shape, entry.size)
 
 
 def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:

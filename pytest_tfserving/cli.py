@@ -10,7 +10,7 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import NamedTuple, NoReturn
 
 # A command line that cannot be meant, as argparse and pytest have it too.
@@ -31,7 +31,23 @@ def serve(arguments: Sequence[str]) -> NoReturn:
     os.execve(sys.executable, command, {**os.environ, "PYTHONSAFEPATH": "1"})
 
 
-COMMANDS = {"serve": Command("serve SavedModels as tensorflow_model_server does", serve)}
+def _module(name: str) -> Callable[[Sequence[str]], int]:
+    """The run() of a module of commands/, imported when it is called."""
+
+    def run(arguments: Sequence[str]) -> int:
+        status: int = import_module(f"pytest_tfserving.commands.{name}").run(arguments)
+        return status
+
+    return run
+
+
+COMMANDS = {
+    "serve": Command("serve SavedModels as tensorflow_model_server does", serve),
+    "show": Command("print what an export promises, and what will hurt when it is served", _module("show")),
+    "init": Command("write a first contract for an export", _module("init")),
+    "diff": Command("name what breaks for clients between two exports, contracts or servers", _module("diff")),
+    "schema": Command("print the JSON schema of contract files, for editors", _module("schema")),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

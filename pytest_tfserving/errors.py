@@ -72,6 +72,10 @@ class ServerDiedError(BackendError):
     """A server that had been available is gone; the message ends with the server's log."""
 
 
+class ContractWarning(UserWarning):
+    """Something that a check found, does not fail for, and should be read."""
+
+
 class RequestError(TFServingError):
     """A server answered a request with an error, or did not answer.
 

@@ -98,11 +98,14 @@ class Verdict:
     fail_on: Level
     unused: tuple[Acceptance, ...] = ()
 
+    def fails(self, finding: Finding) -> bool:
+        """Whether a finding of this verdict fails a check: not accepted, and at or above the level."""
+        return finding.accepted is None and LEVELS.index(finding.level) <= LEVELS.index(self.fail_on)
+
     @property
     def failing(self) -> tuple[Finding, ...]:
-        """The findings that fail a check: not accepted, and at or above the level."""
-        limit = LEVELS.index(self.fail_on)
-        return tuple(f for f in self.findings if f.accepted is None and LEVELS.index(f.level) <= limit)
+        """The findings that fail a check."""
+        return tuple(finding for finding in self.findings if self.fails(finding))
 
     @property
     def holds(self) -> bool:

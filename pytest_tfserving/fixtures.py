@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_tfserving.clients.grpc import GrpcClient
     from pytest_tfserving.clients.rest import RestClient
     from pytest_tfserving.served import Served
+    from pytest_tfserving.serving import ServeRequest
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
@@ -25,25 +26,28 @@ SESSION = pytest.StashKey[Session]()
 @pytest.fixture(name="tfserving")
 def tfserving_fixture(request: pytest.FixtureRequest) -> Served:
     """The served model that the test's `tfserving` marker names: .name .version .signatures .rest .grpc .logs()"""
-    from pytest_tfserving.markers import build_request, serve_request
-
     session = request.config.stash[SESSION]
     with _plainly():
-        mark = request.node.get_closest_marker("tfserving")
-        if mark is not None:
-            wanted = serve_request(mark, request.path.parent)
-        elif session.settings.candidates:
-            # No marker names the model: the first one given is the one under test.
-            [(name, path), *_] = session.settings.candidates
-            wanted = build_request({name: path}, Path.cwd(), {}, "--tfserving-model")
-        else:
-            raise SpecError(
-                "which model? Mark the test, its class or its module: "
-                '@pytest.mark.tfserving("exports/my_model"), or give --tfserving-model PATH'
-            )
-        [served] = session.serving.serve(wanted).values()
+        [served] = session.serving.serve(requested(request.node, session)).values()
         return served
     raise AssertionError("unreachable: _plainly() ends the test")
+
+
+def requested(node: pytest.Item, session: Session) -> ServeRequest:
+    """The model that a test is about: the one that its nearest `tfserving` marker names. Raises SpecError."""
+    from pytest_tfserving.markers import build_request, serve_request
+
+    mark = node.get_closest_marker("tfserving")
+    if mark is not None:
+        return serve_request(mark, node.path.parent)
+    if session.settings.candidates:
+        # No marker names the model: the first one given is the one under test.
+        [(name, path), *_] = session.settings.candidates
+        return build_request({name: path}, Path.cwd(), {}, "--tfserving-model")
+    raise SpecError(
+        "which model? Mark the test, its class or its module: "
+        '@pytest.mark.tfserving("exports/my_model"), or give --tfserving-model PATH'
+    )
 
 
 @pytest.fixture
@@ -136,7 +140,7 @@ class GoldenChecker:
         With --tfserving-update they are recorded there. Raises GoldenError where there is no golden yet.
         """
         __tracebackhide__ = True
-        from pytest_tfserving.assertions import check_recorded
+        from pytest_tfserving.assertions.recorded import check_recorded
         from pytest_tfserving.markers import tolerance_of
 
         session = self._request.config.stash[SESSION]

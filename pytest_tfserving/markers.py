@@ -1,42 +1,28 @@
-"""Markers' arguments -> typed requests, with errors that show how each marker is written."""
+"""Markers' arguments -> typed requests and checks, with errors that show how each marker is written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tfserving.errors import SpecError, TFServingError
-from pytest_tfserving.golden.store import Case, find_files, read_cases
+from pytest_tfserving.errors import SpecError
 from pytest_tfserving.golden.tolerance import Tolerance
+from pytest_tfserving.schema import DEFAULT_SIGNATURE
 from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.contracts.check import ExpectedSignature
+    from pytest_tfserving.contracts.checks import Check, GeneratedCheck, GoldenRequest, PropertiesCheck
+    from pytest_tfserving.contracts.promises import Promises
+    from pytest_tfserving.findings import Policy
     from pytest_tfserving.schema import TensorSpec
     from pytest_tfserving.serving import ServeRequest
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
-
-
-class GoldenRequest(NamedTuple):
-    """What a tfserving_golden marker asks for."""
-
-    pattern: str
-    tolerance: Tolerance
-
-
-class GoldenItem(NamedTuple):
-    """One golden case over one transport; without a case, the `problem` that the item fails with."""
-
-    id: str
-    case: Case | None
-    transport: str
-    tolerance: Tolerance
-    problem: str = ""
 
 
 def serve_request(mark: pytest.Mark, base: Path) -> ServeRequest:
@@ -87,46 +73,104 @@ def build_request(
 def expected_signature(mark: pytest.Mark) -> ExpectedSignature:
     """The signature that a `tfserving_signature` marker expects. Raises SpecError."""
     from pytest_tfserving.contracts.check import ExpectedSignature
-    from pytest_tfserving.schema import DEFAULT_SIGNATURE
+    from pytest_tfserving.grammar import check_dimensions
+    from pytest_tfserving.schema import METHODS
 
     arguments = _bound(mark)
-    name = _of_type(mark.name, "name", arguments.get("name", DEFAULT_SIGNATURE), str, "a signature's name")
-    if arguments.get("inputs") is None and arguments.get("outputs") is None:
-        raise SpecError(f"{mark.name}: nothing to check: give inputs=, outputs= or both\n{USAGE[mark.name].line}")
+    name = _signature_name(mark, arguments, "name")
+    method = arguments.get("method")
+    if method not in (None, *METHODS):
+        raise SpecError(f"{mark.name}: method={method!r}; {', '.join(METHODS)} was expected")
+    if all(arguments.get(key) is None for key in ("inputs", "outputs", "method")):
+        raise SpecError(f"{mark.name}: nothing to check: give inputs=, outputs= or method=\n{USAGE[mark.name].line}")
     inputs, outputs = (_specs(mark, side, arguments.get(side)) for side in ("inputs", "outputs"))
-    return ExpectedSignature(name, inputs, outputs)
+    check_dimensions(
+        {f"inputs[{name!r}]": spec for name, spec in (inputs or {}).items()}
+        | {f"outputs[{name!r}]": spec for name, spec in (outputs or {}).items()}
+    )
+    return ExpectedSignature(name, inputs, outputs, method)
 
 
-def golden_request(mark: pytest.Mark) -> GoldenRequest:
-    """The goldens and the tolerance of a `tfserving_golden` marker. Raises SpecError."""
+def golden_request(mark: pytest.Mark, base: Path) -> GoldenRequest:
+    """The goldens and the tolerance of a `tfserving_golden` marker; a relative path starts at `base`. SpecError."""
+    from pytest_tfserving.contracts.checks import GoldenFiles, GoldenRequest
+
     arguments = _bound(mark)
-    pattern = str(_required(mark, arguments, "path", str | Path))
-    return GoldenRequest(pattern, tolerance_of(mark.name, arguments))
+    pattern = _required(mark, arguments, "path", str | Path)
+    return GoldenRequest(GoldenFiles(str(pattern), base), tolerance_of(mark.name, arguments))
 
 
-def find_golden_items(marks: Sequence[pytest.Mark], base: Path, transports: Sequence[str]) -> list[GoldenItem]:
-    """The items of a test's markers. A golden that cannot be used becomes an item that fails, and hides no other."""
-    items = []
+def checks_of(marks: Iterable[pytest.Mark], base: Path) -> list[Check]:
+    """What a test's markers assert, goldens apart (each of their cases is a test), in the order of their kinds.
+
+    Relative paths start at `base`. Raises SpecError.
+    """
+    from pytest_tfserving.contracts import checks
+
+    by_name: dict[str, list[pytest.Mark]] = {}
     for mark in marks:
-        try:
-            request = golden_request(mark)
-            files = find_files(request.pattern, base)
-        except TFServingError as error:
-            items.append(GoldenItem("golden", None, "", Tolerance(), str(error)))
-            continue
-        for file in files:
-            try:
-                cases = read_cases(file)
-            except TFServingError as error:
-                items.append(GoldenItem(file.stem, None, "", Tolerance(), str(error)))
-                continue
-            items += [
-                GoldenItem(f"{case.id}-{transport}", case, transport, request.tolerance)
-                for case in cases
-                for transport in transports
-                if case.transport in (None, transport)
-            ]
-    return items
+        by_name.setdefault(mark.name, []).append(mark)
+    found: list[Check] = [checks.SignatureCheck(expected_signature(m)) for m in by_name.get("tfserving_signature", ())]
+    for mark in by_name.get("tfserving_compatible", ()):
+        arguments = _bound(mark)
+        baseline = base / _required(mark, arguments, "baseline", str | Path)
+        found.append(checks.CompatibleCheck(baseline, _policy(mark, arguments, base)))
+    found += [checks.LintCheck(_policy(m, _bound(m), base)) for m in by_name.get("tfserving_lint", ())]
+    generated = {_signature_name(m, _bound(m)) for m in by_name.get("tfserving_generated", ())}
+    properties = [_properties(m, base, generated) for m in by_name.get("tfserving_properties", ())]
+    found += [check for check in properties if check.requests]
+    promises = {check.promises.signature: check.promises for check in properties}
+    found += [_generated(m, promises) for m in by_name.get("tfserving_generated", ())]
+    return found
+
+
+def _properties(mark: pytest.Mark, base: Path, generated: set[str]) -> PropertiesCheck:
+    """What a `tfserving_properties` marker promises; its requests may be missing where some are `generated`."""
+    from pytest_tfserving.contracts.checks import GoldenFiles, PropertiesCheck
+    from pytest_tfserving.contracts.promises import read_promises
+
+    arguments = _bound(mark)
+    signature = _signature_name(mark, arguments)
+    table = {key: arguments[key] for key in ("inputs", "outputs", "same", "padding") if arguments.get(key) is not None}
+    requests = arguments.get("requests") or ()
+    requests = [requests] if isinstance(requests, str | Path) else requests
+    if not requests and signature not in generated:
+        raise SpecError(
+            f"{mark.name}: which requests? Give requests='goldens/...', whose inputs are sent, or mark the test "
+            f"tfserving_generated({signature!r}) as well\n{USAGE[mark.name].line}"
+        )
+    files = tuple(GoldenFiles(str(pattern), base) for pattern in requests)
+    promises = read_promises(signature, table, mark.name)
+    return PropertiesCheck(promises, files, tolerance=tolerance_of(mark.name, arguments))
+
+
+def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> GeneratedCheck:
+    from pytest_tfserving.contracts.checks import GeneratedCheck
+    from pytest_tfserving.contracts.promises import Promises
+
+    arguments = _bound(mark)
+    signature = _signature_name(mark, arguments)
+    examples = _of_type(mark.name, "examples", arguments.get("examples"), int | None, "a number of requests")
+    if examples is not None and examples < 1:
+        raise SpecError(f"{mark.name}: examples={examples}; at least 1 was expected")
+    return GeneratedCheck(
+        promises.get(signature) or Promises(signature),
+        examples,
+        bool(arguments.get("invalid", True)),
+        tolerance_of(mark.name, arguments),
+    )
+
+
+def _policy(mark: pytest.Mark, arguments: Mapping[str, object], base: Path) -> Policy:
+    from pytest_tfserving.contracts.accepted import read_policy
+
+    given = {key: arguments[key] for key in ("fail_on", "severities", "accepted") if key in arguments}
+    return read_policy(given, mark.name, base)
+
+
+def _signature_name(mark: pytest.Mark, arguments: Mapping[str, object], key: str = "signature") -> str:
+    name: str = _of_type(mark.name, key, arguments.get(key, DEFAULT_SIGNATURE), str, "a signature's name")
+    return name
 
 
 def tolerance_of(where: str, arguments: Mapping[str, object]) -> Tolerance:

@@ -24,7 +24,7 @@ DEFAULT_IMAGE = "tensorflow/serving:2.19.1"
 
 # Named tuples rather than dataclasses: these are made at every start of pytest, used or not, and cost a tenth.
 class Option(NamedTuple):
-    """One row of the table. `when_bare` is the value of a flag that was given none."""
+    """One row of the table. `when_bare` is the value of a flag that was given none; `expects` what `convert` takes."""
 
     name: str
     help: str
@@ -34,6 +34,7 @@ class Option(NamedTuple):
     when_bare: str | None = None
     metavar: str | None = None
     convert: Callable[[str], Any] = str
+    expects: str = ""
 
     @property
     def flag(self) -> str:
@@ -55,7 +56,7 @@ class Option(NamedTuple):
         try:
             value = self.convert(text)
         except ValueError:
-            raise SpecError(f"{source}: {text!r} is no number of seconds") from None
+            raise SpecError(f"{source}: {text!r} is no {self.expects}") from None
         if self.choices and value not in self.choices:
             raise SpecError(f"{source}: {text!r} is none of {', '.join(self.choices)}")
         return value
@@ -68,6 +69,16 @@ def _seconds(text: str) -> float:
         raise ValueError(text)
     return seconds
 
+
+def _count(text: str) -> int:
+    """How many. Raises ValueError for none, and for what is no number."""
+    count = int(text)
+    if count < 1:
+        raise ValueError(text)
+    return count
+
+
+_SECONDS = "number of seconds"
 
 OPTIONS = (
     Option("backend", "what serves the models", "auto", choices=BACKENDS),
@@ -88,8 +99,28 @@ OPTIONS = (
         choices=UPDATE_MODES,
         when_bare="changed",
     ),
-    Option("startup_timeout", "seconds until a started server's models must be available", 60.0, convert=_seconds),
-    Option("request_timeout", "seconds until a request must be answered", 30.0, convert=_seconds),
+    Option(
+        "max_examples",
+        "at most how many generated requests a check sends, whatever contracts say",
+        metavar="N",
+        convert=_count,
+        expects="number of requests",
+    ),
+    Option(
+        "seed",
+        "other generated requests than the usual ones; a failure says the seed that brings its requests back",
+        metavar="N",
+        convert=int,
+        expects="whole number",
+    ),
+    Option(
+        "startup_timeout",
+        "seconds until a started server's models must be available",
+        60.0,
+        convert=_seconds,
+        expects=_SECONDS,
+    ),
+    Option("request_timeout", "seconds until a request must be answered", 30.0, convert=_seconds, expects=_SECONDS),
     Option("server_arg", "an extra flag for the server, such as --enable_batching", repeatable=True, metavar="ARG"),
 )
 
@@ -105,6 +136,8 @@ class Settings(NamedTuple):
     model: tuple[str, ...]
     transport: str
     update: str | None
+    max_examples: int | None
+    seed: int | None
     startup_timeout: float
     request_timeout: float
     server_arg: tuple[str, ...]
@@ -135,10 +168,15 @@ class Settings(NamedTuple):
     def transports(self) -> tuple[str, ...]:
         """The transports of golden cases; of a remote server only those whose address is known."""
         wanted = TRANSPORTS if self.transport == "both" else (self.transport,)
-        if self.backend == "remote" or (self.backend == "auto" and (self.rest_url or self.grpc_target)):
+        if self.is_remote:
             known = {"rest": self.rest_url, "grpc": self.grpc_target}
             return tuple(transport for transport in wanted if known[transport]) or wanted
         return wanted
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a server that already runs is tested."""
+        return self.backend == "remote" or (self.backend == "auto" and bool(self.rest_url or self.grpc_target))
 
     @property
     def candidates(self) -> list[tuple[str | None, str]]:

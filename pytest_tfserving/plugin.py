@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tfserving.errors import GoldenError, SpecError, TFServingError
+from pytest_tfserving.errors import ContractWarning, SpecError, TFServingError
 from pytest_tfserving.fixtures import (
     SESSION,
+    requested,
     tfserving_fixture,
     tfserving_golden,
     tfserving_grpc,
@@ -23,14 +24,18 @@ from pytest_tfserving.session import Session
 from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
-    from pytest_tfserving.markers import GoldenItem
+    from pytest_tfserving.collect import ContractFile
+    from pytest_tfserving.contracts.golden_items import GoldenItem
     from pytest_tfserving.served import Served
 
 __all__ = ["tfserving_fixture", "tfserving_golden", "tfserving_grpc", "tfserving_rest", "tfserving_server"]
 
 _GOLDEN = "tfserving_golden_case"
 _RUN_KEY = "tfserving_run"
-_ASSERTING = ("tfserving_signature", "tfserving_golden")
+_CONTRACT_FILE = ".tfserving.toml"
+
+# Markers whose assertions ask a server; those of the others read the export's files.
+_ASKING = ("tfserving_signature", "tfserving_golden", "tfserving_properties", "tfserving_generated")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,21 +84,37 @@ def pytest_testnodedown(node: Any) -> None:
         node.config.stash[SESSION].merge(plain)
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFile | None:
+    if not file_path.name.endswith(_CONTRACT_FILE):
+        return None
+    from pytest_tfserving.collect import ContractFile
+
+    file: ContractFile = ContractFile.from_parent(parent, path=file_path)
+    return file
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     definition = metafunc.definition
     goldens = list(definition.iter_markers("tfserving_golden"))
     if goldens:
-        from pytest_tfserving.markers import find_golden_items
+        from pytest_tfserving.contracts.golden_items import GoldenItem, find_golden_items
+        from pytest_tfserving.markers import golden_request
 
         metafunc.fixturenames.append(_GOLDEN)  # pytest parametrizes only what a test is known to use
-        items = find_golden_items(goldens, definition.path.parent, metafunc.config.stash[SESSION].settings.transports)
+        transports = metafunc.config.stash[SESSION].settings.transports
+        items = []
+        for mark in goldens:
+            try:
+                items += find_golden_items([golden_request(mark, definition.path.parent)], transports)
+            except SpecError as error:
+                items.append(GoldenItem("golden", None, str(error)))
         metafunc.parametrize(_GOLDEN, items, ids=[item.id for item in items])
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """The markers' assertions need the server as if the test had asked for it."""
     names = getattr(item, "fixturenames", None)
-    if names is not None and "tfserving" not in names and any(item.get_closest_marker(name) for name in _ASSERTING):
+    if names is not None and "tfserving" not in names and any(item.get_closest_marker(name) for name in _ASKING):
         names.append("tfserving")
 
 
@@ -150,7 +171,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     session = config.stash[SESSION]
-    if not session.tally.backends and not session.has_recordings and not session.unused_candidates:
+    if not session.tally.models and not session.has_recordings and not session.unused_candidates:
         return
     terminalreporter.section("tfserving")
     for choice, software in session.tally.backends.items():
@@ -178,28 +199,30 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _run_assertions(item: pytest.Function) -> None:
     __tracebackhide__ = True
-    signatures = list(item.iter_markers("tfserving_signature"))
     parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     golden: GoldenItem | None = parameters.get(_GOLDEN)
-    if not signatures and golden is None:
+    marks = [mark for mark in item.iter_markers() if mark.name in USAGE and mark.name != "tfserving"]
+    if not marks:
         return
-    from pytest_tfserving.assertions import check_golden, check_signature
-    from pytest_tfserving.markers import expected_signature
+    from pytest_tfserving.assertions.run import run_check
+    from pytest_tfserving.assertions.subject import Subject
+    from pytest_tfserving.contracts.checks import SignatureCheck
+    from pytest_tfserving.markers import checks_of
 
     session = item.config.stash[SESSION]
-    served: Any = item.funcargs["tfserving"]
     failures: list[str | None] = []
     try:
-        expected = [expected_signature(mark) for mark in signatures]
-        failures += [check_signature(session, served, signature) for signature in expected]
-        if golden is not None:
-            if golden.case is None:
-                raise GoldenError(golden.problem)
-            failures.append(
-                check_golden(session, served, golden.case, golden.transport, golden.tolerance, expected, item.nodeid)
-            )
+        checks = checks_of(marks, item.path.parent)
+        expected = [check.expected for check in checks if isinstance(check, SignatureCheck)]
+        subject = Subject(session, requested(item, session), expected, item.nodeid)
     except TFServingError as error:
         failures.append(f"{type(error).__name__}: {error}")
+    else:
+        failures += [run_check(subject, check) for check in checks]
+        if golden is not None:
+            failures.append(run_check(subject, golden.check) if golden.check else golden.problem)
+        for note in subject.notes:
+            item.warn(ContractWarning(note))
     text = "\n\n".join(failure for failure in failures if failure)
     if text:
         pytest.fail(text, pytrace=False)

@@ -6,7 +6,7 @@ The tags, the signatures and what a server would trip over later are read from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -24,6 +24,7 @@ __tracebackhide__ = True  # a failing test's report ends at the test's own line
 DEFAULT_TAGS = ("serve",)
 
 _MAX_DEFAULT_SIZE = 16
+_MAX_SIZE = 2**31 - 1  # of a serialized message
 
 # Operations that read a variable's value from variables/: resource variables (TF2) and reference variables (TF1).
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
@@ -44,62 +45,87 @@ def schema_of(signatures: Mapping[str, tf.SignatureDef]) -> ModelSchema:
     return ModelSchema({name: _signature(name, signatures[name]) for name in sorted(signatures)})
 
 
-def _checked_meta_graph(directory: Path, tags: Sequence[str]) -> tf.MetaGraphDef:
-    saved_model = _read(directory)
+def read_saved_model(directory: Path) -> tf.SavedModel:
+    """The message in saved_model.pb or saved_model.pbtxt; it has at least one graph.
+
+    Raises ExportError where there is no such file, or it does not parse: it is damaged, empty, or of 2 GiB or more,
+    which protobuf reads nowhere (and which is then not read into memory).
+    """
+    binary, text = directory / "saved_model.pb", directory / "saved_model.pbtxt"
+    file = binary if binary.is_file() else text
+    if not file.is_file():
+        raise ExportError(f"no SavedModel in {directory}: neither saved_model.pb nor saved_model.pbtxt")
+    size = file.stat().st_size
+    if size > _MAX_SIZE:
+        raise ExportError(
+            f"{file} has {size} bytes, and protobuf parses no message of 2 GiB or more, so no server can load it. "
+            f"Weights that are constants of the graph make it so large: keep them in variables, which are saved in "
+            f"variables/, and export again"
+        )
+    try:
+        if file == binary:
+            saved_model = tf.SavedModel.FromString(binary.read_bytes())
+        else:
+            saved_model = text_format.Parse(text.read_bytes(), tf.SavedModel(), allow_unknown_field=True)
+    except (DecodeError, text_format.ParseError) as error:
+        raise ExportError(
+            f"{file} ({size} bytes) does not parse as a SavedModel: it is cut short or damaged "
+            f"({error}). Copy the export whole, or export it again"
+        ) from error
+    except OSError as error:
+        raise ExportError(f"{file} cannot be read: {error.strerror or error}") from error
+    if not saved_model.meta_graphs:
+        raise ExportError(f"{file} holds no graph: it is empty or cut short")
+    return saved_model
+
+
+def find_graph(saved_model: tf.SavedModel, tags: Collection[str], directory: Path) -> tf.MetaGraphDef:
+    """The graph with exactly `tags`, in any order. Raises ExportError where none has them, naming those there are."""
     for graph in saved_model.meta_graphs:
         if set(graph.meta_info_def.tags) == set(tags):
-            break
-    else:
-        sets = [f"{{{', '.join(graph.meta_info_def.tags)}}}" for graph in saved_model.meta_graphs]
-        first = [repr(tag) for tag in saved_model.meta_graphs[0].meta_info_def.tags] if sets else []
-        raise ExportError(
-            f"no graph with tags {{{', '.join(tags)}}} in {directory}; it has {' and '.join(sets) or 'no graph at all'}"
-            + (f"; name them in the marker: tags=({', '.join(first)},)" if first else "")
-        )
-    if _has_variables(graph):
+            return graph
+    sets = [f"{{{', '.join(graph.meta_info_def.tags)}}}" for graph in saved_model.meta_graphs]
+    raise ExportError(f"no graph with tags {{{', '.join(tags)}}} in {directory}; it has {' and '.join(sets)}")
+
+
+def asset_names(graph: tf.MetaGraphDef) -> list[str]:
+    """The graph's files in assets/: TF2 lists them in a field, TF1 in a collection."""
+    return list(asset_tensors(graph))
+
+
+def asset_tensors(graph: tf.MetaGraphDef) -> dict[str, str]:
+    """The same with the graph's tensor that the loader feeds each file's path to."""
+    listed = [any_.value for any_ in graph.collection_def["saved_model_assets"].any_list.value]
+    assets = [*graph.asset_file_def, *map(tf.AssetFileDef.FromString, listed)]
+    return {asset.filename: asset.tensor_info.name for asset in assets}
+
+
+def has_variables(graph: tf.MetaGraphDef) -> bool:
+    """Whether the graph reads variables/: TF2's loader, and TF1's, restore what such operations hold."""
+    functions = graph.graph_def.library.function
+    return any(node.op in _VARIABLE_OPS for node in graph.graph_def.node) or any(
+        node.op in _VARIABLE_OPS for function in functions for node in function.node_def
+    )
+
+
+def _checked_meta_graph(directory: Path, tags: Sequence[str]) -> tf.MetaGraphDef:
+    saved_model = read_saved_model(directory)
+    try:
+        graph = find_graph(saved_model, tags, directory)
+    except ExportError as error:
+        first = ", ".join(map(repr, saved_model.meta_graphs[0].meta_info_def.tags))
+        raise ExportError(f"{error}; name them in the marker: tags=({first},)" if first else str(error)) from None
+    if has_variables(graph):
         damage = checkpoint.find_damage(directory / "variables" / "variables")
         if damage:
             raise ExportError(
                 f"the graph has variables, and {damage}; a server would load the model and fail at every predict. "
                 f"Copy the export whole, or export it again"
             )
-    for name in _asset_names(graph):
+    for name in asset_names(graph):
         if not (directory / "assets" / name).is_file():
             raise ExportError(f"{directory / 'assets' / name} is missing; the graph reads it when it starts")
     return graph
-
-
-def _read(directory: Path) -> tf.SavedModel:
-    binary, text = directory / "saved_model.pb", directory / "saved_model.pbtxt"
-    try:
-        if binary.is_file():
-            saved_model = tf.SavedModel.FromString(binary.read_bytes())
-        elif text.is_file():
-            saved_model = text_format.Parse(text.read_bytes(), tf.SavedModel(), allow_unknown_field=True)
-        else:
-            raise ExportError(f"no SavedModel in {directory}: neither saved_model.pb nor saved_model.pbtxt")
-    except (DecodeError, text_format.ParseError) as error:
-        file = binary if binary.is_file() else text
-        raise ExportError(
-            f"{file} ({file.stat().st_size} bytes) does not parse as a SavedModel: it is cut short or damaged "
-            f"({error}). Copy the export whole, or export it again"
-        ) from error
-    if not saved_model.meta_graphs:
-        raise ExportError(f"{binary if binary.is_file() else text} holds no graph: it is empty or cut short")
-    return saved_model
-
-
-def _asset_names(graph: tf.MetaGraphDef) -> list[str]:
-    """The graph's files: TF2 lists them in a field, TF1 in a collection."""
-    listed = [any_.value for any_ in graph.collection_def["saved_model_assets"].any_list.value]
-    return [asset.filename for asset in (*graph.asset_file_def, *map(tf.AssetFileDef.FromString, listed))]
-
-
-def _has_variables(graph: tf.MetaGraphDef) -> bool:
-    functions = graph.graph_def.library.function
-    return any(node.op in _VARIABLE_OPS for node in graph.graph_def.node) or any(
-        node.op in _VARIABLE_OPS for function in functions for node in function.node_def
-    )
 
 
 def _signature(name: str, signature: tf.SignatureDef) -> Signature:

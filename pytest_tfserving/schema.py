@@ -13,7 +13,8 @@ INIT_OP_SIGNATURE = "__saved_model_init_op"
 # A default that an input has and nobody wrote down: too long to be read, or any will do.
 SOME_DEFAULT = "..."
 
-_METHODS = {
+# How contracts and REST's verbs call a method (tensorflow_serving/servables/tensorflow/predict_util.cc and its likes).
+METHODS = {
     "predict": "tensorflow/serving/predict",
     "classify": "tensorflow/serving/classify",
     "regress": "tensorflow/serving/regress",
@@ -79,7 +80,7 @@ class Signature:
     @property
     def method(self) -> str:
         """`predict`, `classify` or `regress`; another method's whole name as the export has it."""
-        return next((short for short, name in _METHODS.items() if name == self.method_name), self.method_name)
+        return next((short for short, name in METHODS.items() if name == self.method_name), self.method_name)
 
     @property
     def defaulted(self) -> frozenset[str]:

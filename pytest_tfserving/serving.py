@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +13,7 @@ from pytest_tfserving.backends.base import ServableSpec, ServerSpec, Started
 from pytest_tfserving.backends.choose import Choice, choose
 from pytest_tfserving.backends.run import KeptServer, Run
 from pytest_tfserving.endpoint import Endpoint, Servable
-from pytest_tfserving.errors import ExportError, SpecError, TFServingError
+from pytest_tfserving.errors import BackendError, ExportError, SpecError, TFServingError
 from pytest_tfserving.export import Export, find_export, name_of_path
 from pytest_tfserving.options import Settings
 from pytest_tfserving.served import Served
@@ -109,10 +109,26 @@ class Serving:
             served.check_alive()
         return outcome
 
+    def directory_of(self, model: ModelRequest) -> Path:
+        """The SavedModel that would be served for a request, --tfserving-model applied; nothing in it is read.
+
+        Raises ExportError where there is none, also where a remote server serves the model: what is on its disk cannot
+        be told.
+        """
+        self.requested.add(model.servable.name)
+        export = find_export(self._candidate(model) or model.path)
+        return _version_of(export, _requested_version(model, export, addressed=self.settings.is_remote), model)
+
+    def served_with(self, served: Served, *server_args: str) -> Served:
+        """The same model on a server with further flags. Raises BackendError where servers are not ours to start."""
+        if self.choice.backend == "remote":
+            raise BackendError(f"{' '.join(server_args)} cannot be given to a remote server")
+        request = next(r for r, outcome in self._outcomes.items() if served in _models_of(outcome))
+        return self.serve(replace(request, server_args=(*request.server_args, *server_args)))[served.name]
+
     def everything_served(self) -> list[Served]:
         """All models that were served so far."""
-        outcomes = [outcome for outcome in self._outcomes.values() if isinstance(outcome, dict)]
-        return [served for outcome in outcomes for served in outcome.values()]
+        return [served for outcome in self._outcomes.values() for served in _models_of(outcome)]
 
     def close(self) -> None:
         """Closes all clients."""
@@ -182,12 +198,9 @@ class Serving:
             raise
         version = _requested_version(model, export, addressed=may_be_absent)
         numbers = sorted({version, *(number for _, number in model.labels)})
-        for number in numbers:
-            if number not in export.versions:
-                there = ", ".join(map(str, sorted(export.versions)))
-                raise ExportError(f"no version {number} of {model.servable.name} in {export.path}; there is {there}")
-        schemas = {number: read_schema(export.versions[number], tags) for number in numbers}
-        versions = tuple((number, str(export.versions[number])) for number in numbers)
+        directories = {number: _version_of(export, number, model) for number in numbers}
+        schemas = {number: read_schema(directory, tags) for number, directory in directories.items()}
+        versions = tuple((number, str(directory)) for number, directory in directories.items())
         spec = ServableSpec(model.servable.name, versions, model.labels)
         return _Checked(export, version, schemas[version], spec)
 
@@ -206,6 +219,17 @@ class Serving:
                     f"write --tfserving-model NAME={path}"
                 )
         return Path(path)
+
+
+def _models_of(outcome: dict[str, Served] | TFServingError) -> list[Served]:
+    return list(outcome.values()) if isinstance(outcome, dict) else []
+
+
+def _version_of(export: Export, number: int, model: ModelRequest) -> Path:
+    if number not in export.versions:
+        there = ", ".join(map(str, sorted(export.versions)))
+        raise ExportError(f"no version {number} of {model.servable.name} in {export.path}; there is {there}")
+    return export.versions[number]
 
 
 def _requested_version(model: ModelRequest, export: Export, *, addressed: bool) -> int:

@@ -12,6 +12,7 @@ from pytest_tfserving.options import Settings
 if TYPE_CHECKING:  # a session costs nothing until a test needs a server
     from pytest_tfserving.backends.run import Run
     from pytest_tfserving.golden.recorder import Recorder, Written
+    from pytest_tfserving.reference.process import Reference
     from pytest_tfserving.serving import Serving
 
 
@@ -30,6 +31,7 @@ class Session:
         self._run: Run | None = None
         self._serving: Serving | None = None
         self._recorder: Recorder | None = None
+        self._references: dict[tuple[Path, tuple[str, ...]], Reference] = {}
 
     @property
     def run(self) -> Run:
@@ -57,6 +59,14 @@ class Session:
 
             self._recorder = Recorder()
         return self._recorder
+
+    def reference(self, export: Path, tags: tuple[str, ...]) -> Reference:
+        """What runs a SavedModel as Python does; started when it is first asked."""
+        from pytest_tfserving.reference.process import Reference
+
+        if (export, tags) not in self._references:
+            self._references[export, tags] = Reference(export, tags)
+        return self._references[export, tags]
 
     def to_plain(self) -> dict[str, Any]:
         """What a worker of pytest-xdist hands to its controller, as plain values."""
@@ -92,6 +102,8 @@ class Session:
 
     def close(self) -> None:
         """Closes the clients and leaves the run; its servers end with the last process that leaves."""
+        for reference in self._references.values():
+            reference.close()
         if self._serving:
             self._serving.close()
         if self._run:
@@ -108,7 +120,7 @@ class Tally:
         self.models: set[str] = set()
 
     def note(self, model: str, what: str, *, held: bool) -> None:
-        """Counts one check: `what` is `signature` with its name, or `golden` with the transport."""
+        """Counts one check: `what` is a kind of _NOUNS with what it was about, such as `signature serving_default`."""
         self.checked[f"{model}\t{what}"] += 1
         if not held:
             self.failed[f"{model}\t{what}"] += 1
@@ -139,23 +151,33 @@ class Tally:
         self.models.update(plain["models"])
 
     def by_model(self) -> dict[str, list[str]]:
-        """For each model what was checked, in words: `2 signatures`, `3 golden cases over rest`.
+        """For each model what was checked, in words: `2 signatures`, `3 golden cases over rest`, `1 lint`.
 
-        A signature counts once, however many tests expect it.
+        What is checked twice, such as a signature that many tests expect, counts once; golden cases count each time.
         """
         checked: Counter[tuple[str, str]] = Counter()
         failed: Counter[tuple[str, str]] = Counter()
         for key in sorted(self.checked):
             model, what = key.split("\t")
-            kind, _, detail = what.partition(" ")
-            group = (model, "signature" if kind == "signature" else f"golden over {detail}")
-            checked[group] += 1 if kind == "signature" else self.checked[key]
-            failed[group] += min(self.failed[key], 1) if kind == "signature" else self.failed[key]
+            kind = what.partition(" ")[0]
+            group = (model, what if kind == "golden" else kind)
+            checked[group] += self.checked[key] if kind == "golden" else 1
+            failed[group] += self.failed[key] if kind == "golden" else min(self.failed[key], 1)
         words: dict[str, list[str]] = {}
-        for (model, kind), count in checked.items():
-            noun, *over = kind.split(" over ")
-            noun = {"signature": "signature", "golden": "golden case"}[noun] + ("s" if count > 1 else "")
-            text = " over ".join([f"{count} {noun}", *over])
-            text += f" ({failed[model, kind]} failed)" if failed[model, kind] else ""
+        for (model, counted), count in checked.items():
+            kind, _, transport = counted.partition(" ")
+            text = f"{count} {_NOUNS[kind][count > 1]}" + (f" over {transport}" if transport else "")
+            text += f" ({failed[model, counted]} failed)" if failed[model, counted] else ""
             words.setdefault(model, []).append(text)
         return words
+
+
+# One and several of each kind of check.
+_NOUNS = {
+    "compatible": ("baseline", "baselines"),
+    "generated": ("signature's generated requests", "signatures' generated requests"),
+    "golden": ("golden case", "golden cases"),
+    "lint": ("lint", "lints"),
+    "properties": ("signature's properties", "signatures' properties"),
+    "signature": ("signature", "signatures"),
+}

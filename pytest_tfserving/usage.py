@@ -20,13 +20,35 @@ USAGE = {
         ("path", "name", "version", "label", "labels", "tags", "server_args"),
     ),
     "tfserving_signature": Usage(
-        "tfserving_signature(name='serving_default', inputs=None, outputs=None): before the test's body, check that "
-        "the export and the server have these tensors, such as inputs={'x': 'float32[batch, 3]'}",
-        ("name", "inputs", "outputs"),
+        "tfserving_signature(name='serving_default', inputs=None, outputs=None, method=None): before the test's body, "
+        "check that the export and the server have these tensors, such as inputs={'x': 'float32[batch, 3]'}",
+        ("name", "inputs", "outputs", "method"),
     ),
     "tfserving_golden": Usage(
         "tfserving_golden(path, rtol=None, atol=None, equal_nan=False): one test for each golden case at `path` (a "
         "file, a directory or a glob; relative to the test file) and transport",
         ("path", "rtol", "atol", "equal_nan"),
+    ),
+    "tfserving_compatible": Usage(
+        "tfserving_compatible(baseline, fail_on='breaking', severities={}, accepted=()): before the test's body, check "
+        "that clients of `baseline` (an export or a contract file; relative to the test file) can go on as they are",
+        ("baseline", "fail_on", "severities", "accepted"),
+    ),
+    "tfserving_lint": Usage(
+        "tfserving_lint(fail_on='breaking', severities={}, accepted=()): before the test's body, check that nothing in "
+        "the export will hurt when it is served",
+        ("fail_on", "severities", "accepted"),
+    ),
+    "tfserving_properties": Usage(
+        "tfserving_properties(signature='serving_default', inputs={}, outputs={}, same=(), padding=None, requests=(), "
+        "rtol=None, atol=None, equal_nan=False): before the test's body, check what holds for every answer, such as "
+        "outputs={'y': {'finite': True}}, same=['alone', 'grpc'], with the requests of the goldens at `requests`",
+        ("signature", "inputs", "outputs", "same", "padding", "requests", "rtol", "atol", "equal_nan"),
+    ),
+    "tfserving_generated": Usage(
+        "tfserving_generated(signature='serving_default', examples=None, invalid=True, rtol=None, atol=None, "
+        "equal_nan=False): before the test's body, send generated requests, which must be answered as the test's "
+        "other markers promise, and invalid ones, which must be refused",
+        ("signature", "examples", "invalid", "rtol", "atol", "equal_nan"),
     ),
 }

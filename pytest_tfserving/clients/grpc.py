@@ -47,14 +47,17 @@ class GrpcClient:
         inputs: Mapping[str, object],
         signature_name: str = DEFAULT_SIGNATURE,
         output_filter: Sequence[str] = (),
+        fit: bool = True,
     ) -> dict[str, Array]:
         """The outputs by name, with the signature's dtypes; all of them, or those in `output_filter`.
 
-        `inputs` are arrays or lists by input name. Raises RequestError for an answer that is not OK, TensorError for
-        a value that does not fit the dtype.
+        `inputs` are arrays or lists by input name; they take the signature's dtypes, unless `fit` is False: then
+        arrays are sent as they are, and lists as numpy reads them. Raises RequestError for an answer that is not OK,
+        TensorError for a value that does not fit the dtype.
         """
         request = serving.PredictRequest(model_spec=self._spec(signature_name), output_filter=output_filter)
-        for name, array in fit_inputs(inputs, self.schema.signatures.get(signature_name)).items():
+        signature = self.schema.signatures.get(signature_name) if fit else None
+        for name, array in fit_inputs(inputs, signature).items():
             request.inputs[name].CopyFrom(to_proto(array))
         answer = self._call(_PREDICTION, "Predict", request, serving.PredictResponse, signature_name)
         return {name: from_proto(answer.outputs[name]) for name in sorted(answer.outputs)}

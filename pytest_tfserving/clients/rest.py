@@ -63,19 +63,23 @@ class RestClient:
         inputs: Mapping[str, object] | None = None,
         instances: Sequence[Any] | None = None,
         signature_name: str = DEFAULT_SIGNATURE,
+        fit: bool = True,
     ) -> dict[str, Array]:
         """The outputs by name, with the signature's dtypes.
 
         Either `inputs`, arrays or lists by input name, sent in the columnar format; or `instances`, one value or
         object an example as in a JSON body, sent in the row format, whose outputs must share the first dimension.
-        Raises RequestError for an answer that is not OK, TensorError for a value that does not fit the dtype or
-        that JSON cannot carry.
+        `inputs` take the signature's dtypes, unless `fit` is False: then they are sent as they are, JSON values
+        unchanged. Raises RequestError for an answer that is not OK, TensorError for a value that does not fit the
+        dtype or that JSON cannot carry.
         """
         if (inputs is None) == (instances is None):
             raise TypeError("predict() takes either inputs= or instances=")
         signature = self.schema.signatures.get(signature_name)
         body: dict[str, Any] = {"signature_name": signature_name}
-        if inputs is not None:
+        if inputs is not None and not fit:
+            body["inputs"] = _plain(inputs)
+        elif inputs is not None:
             body["inputs"] = {name: to_json(array) for name, array in fit_inputs(inputs, signature).items()}
         else:
             body["instances"] = _plain(instances)

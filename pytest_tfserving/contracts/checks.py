@@ -21,11 +21,15 @@ class SignatureCheck:
 
 @dataclass(frozen=True)
 class GoldenCheck:
-    """A case's request over one transport is answered as recorded, or refused as it says."""
+    """A case's request over one transport is answered as recorded, or refused as it says.
+
+    An `inline` case stands in a contract file, into which no answer is recorded.
+    """
 
     case: Case
     transport: str
     tolerance: Tolerance
+    inline: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,18 @@ class LintCheck:
 
 
 @dataclass(frozen=True)
-class GoldenRequest:
-    """Golden cases that are asked for: an absolute path or glob, and how close an answer must be."""
+class GoldenFiles:
+    """Golden files: a path, a directory or a glob, from `base` where it is relative (golden/store.py, find_files)."""
 
     pattern: str
+    base: Path
+
+
+@dataclass(frozen=True)
+class GoldenRequest:
+    """Golden cases that are asked for, and how close an answer must be."""
+
+    files: GoldenFiles
     tolerance: Tolerance
 
 
@@ -55,11 +67,11 @@ class GoldenRequest:
 class PropertiesCheck:
     """The promises hold for the requests of golden cases, of those that are of the promises' signature.
 
-    The cases are `cases` and those of the files that the absolute paths and globs in `requests` mean.
+    The cases are `cases` and those of the files in `requests`.
     """
 
     promises: Promises
-    requests: tuple[str, ...] = ()
+    requests: tuple[GoldenFiles, ...] = ()
     cases: tuple[Case, ...] = ()
     tolerance: Tolerance = field(default_factory=Tolerance)
 

@@ -1,18 +1,26 @@
-"""Runs golden cases: sends the request, compares the answer, or hands it over to be recorded."""
+"""Runs golden cases: sends the request, compares the answer or the refusal, or hands it over to be recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_tfserving.errors import GoldenError, TensorError
+from pytest_tfserving.errors import Code, GoldenError, RequestError, TensorError
 from pytest_tfserving.golden.compare import Comparison, compare
+from pytest_tfserving.golden.refusal import ExpectedError, Refusal
 from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.text import is_exact, read_tensor
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import DEFAULT_SIGNATURE, ModelSchema, Signature
-from pytest_tfserving.tensors import Array, rows_to_columns
+from pytest_tfserving.tensors import Array, from_json, rows_to_columns
+
+# What plain values of a request that fits no signature are, the first that holds them.
+_JSON_DTYPES = ("bool", "int32", "int64", "uint64", "float32", "string")
+
+# Codes that stand for no answer at all, too.
+_SILENT = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
 
 
 class Predictor(Protocol):
@@ -33,11 +41,19 @@ class RowPredictor(Protocol):
         """The outputs by name."""
 
 
+class UnfittedPredictor(Protocol):
+    """A predictor that also sends what does not fit the signature; both clients do."""
+
+    def predict(self, *, inputs: Mapping[str, object], signature_name: str, fit: bool) -> dict[str, Array]:
+        """The outputs by name; with `fit` False the inputs are sent as they are."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One case over one transport. `comparison` is None where no answer was there to compare with.
 
-    `to_record` says that the answer must be written: there was none, it differed, or every one is wanted.
+    `to_record` says that the answer must be written: there was none, it differed, or every one is wanted. A case that
+    expects a refusal has `refusal` alone: no inputs, outputs or comparison, and nothing to record.
     """
 
     case: Case
@@ -47,16 +63,27 @@ class Outcome:
     outputs: Mapping[str, Array]
     comparison: Comparison | None
     to_record: bool
+    refusal: Refusal | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the answer is the golden's, or will be recorded as such, or the refusal is the one expected."""
+        if self.refusal is not None:
+            return self.refusal.holds
+        return self.comparison is None or self.comparison.holds or self.to_record
 
 
 def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: Tolerance, update: str | None) -> Outcome:
     """Sends a case and compares what comes back.
 
+    A case that expects a refusal is sent as it is written, whether or not it fits the signature, and never recorded.
     Raises GoldenError where the case has no answer and none is to be recorded, or does not fit the signature;
-    RequestError where the server refuses it.
+    RequestError where the server refuses it, or gives no answer where it should refuse.
     """
+    if case.expected_error is not None:
+        return _check_refusal(case, case.expected_error, client, schema)
     signature = _signature(case, schema)
-    inputs = _inputs(case, signature)
+    inputs = case_inputs(case, signature)
     try:
         expected = expected_outputs(case, signature) if case.answer is not None else None
     except GoldenError:
@@ -72,6 +99,55 @@ def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: To
         outputs = client.predict(inputs=inputs, signature_name=signature.name)
     comparison = compare(expected, outputs, tolerance) if expected is not None else None
     return Outcome(case, client.transport, signature, inputs, outputs, comparison, must_record(comparison, update))
+
+
+def _check_refusal(case: Case, expected: ExpectedError, client: Predictor, schema: ModelSchema) -> Outcome:
+    name = case.signature_name or DEFAULT_SIGNATURE
+    signature = schema.signatures.get(name, Signature(name, {}, {}))
+    try:
+        refusal = Refusal(expected, None, _send_as_written(case, client, signature))
+    except RequestError as error:
+        refusal = Refusal(expected, error, {})
+        if error.code in _SILENT and not refusal.holds:
+            raise
+    return Outcome(case, client.transport, signature, {}, {}, None, False, refusal)
+
+
+def _send_as_written(case: Case, client: Predictor, signature: Signature) -> dict[str, Array]:
+    """The answer to a request that need not fit the signature: over REST its JSON, with the values of exact tensors."""
+    if client.transport == "rest" and "instances" in case.request:
+        rows: RowPredictor = client  # type: ignore[assignment]  # REST's client takes both forms
+        return rows.predict(instances=case.request["instances"], signature_name=signature.name)
+    unfitted: UnfittedPredictor = client  # type: ignore[assignment]  # both clients can
+    if client.transport == "rest":
+        inputs = _with_arrays(case, case.request["inputs"])
+    else:
+        columns = _columns(case, case.request, list(signature.inputs), "input")
+        inputs = {name: _as_array(case, value, signature, name) for name, value in columns.items()}
+    return unfitted.predict(inputs=inputs, signature_name=signature.name, fit=False)
+
+
+def _with_arrays(case: Case, value: Any) -> Any:
+    """The value of `inputs` with its exact tensors as arrays, all else as it is."""
+    if is_exact(value):
+        return _arrays(case, {"inputs": value}, {})["inputs"]
+    if isinstance(value, dict):
+        exact = {name: item for name, item in value.items() if is_exact(item)}
+        return {**value, **_arrays(case, exact, {})}
+    return value
+
+
+def _as_array(case: Case, value: Any, signature: Signature, name: str) -> Array:
+    """An input as gRPC carries it: of the signature's dtype where it fits that, else of the dtype that its JSON has."""
+    if is_exact(value):
+        return _arrays(case, {name: value}, {})[name]
+    fitting = (signature.inputs[name].dtype,) if name in signature.inputs else ()
+    for dtype in (*fitting, *_JSON_DTYPES):
+        with suppress(TensorError):
+            return from_json(value, dtype, name=name)
+    raise GoldenError(
+        f'{case.where}: {name!r} is no tensor that gRPC can carry: {value!r:.60}; if REST is meant: "transport": "rest"'
+    )
 
 
 def must_record(comparison: Comparison | None, update: str | None) -> bool:
@@ -103,7 +179,7 @@ def _signature(case: Case, schema: ModelSchema) -> Signature:
     return schema.signatures[name]
 
 
-def _inputs(case: Case, signature: Signature) -> dict[str, Array]:
+def case_inputs(case: Case, signature: Signature) -> dict[str, Array]:
     """The case's inputs as arrays of the signature's dtypes; rows are stacked."""
     names = list(signature.inputs)
     columns = _columns(case, case.request, names, "input")

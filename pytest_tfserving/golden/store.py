@@ -14,8 +14,9 @@ A file holds one case at its top level, or several by name under `cases`:
     }
 
 A request is `inputs` or `instances`, an answer `outputs` or `predictions`, as in the bodies of TensorFlow Serving's
-REST API; so a file, or a pair NAME.request.json and NAME.response.json, can be made with curl. Recording writes
-exact tensors (text.py) and leaves requests as they were written.
+REST API; so a file, or a pair NAME.request.json and NAME.response.json, can be made with curl. In place of an answer
+`expect_error` says how the server must refuse (refusal.py). Recording writes exact tensors (text.py) and leaves
+requests as they were written, and refusals alone.
 """
 
 from __future__ import annotations
@@ -26,22 +27,24 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pytest_tfserving.errors import GoldenError
+from pytest_tfserving.golden.refusal import ExpectedError, read_expected_error
 
 TRANSPORTS = ("rest", "grpc")
 
 _REQUEST_KEYS = ("inputs", "instances")
 _ANSWER_KEYS = ("outputs", "predictions")
-_CASE_KEYS = {*_REQUEST_KEYS, *_ANSWER_KEYS, "signature_name", "transport", "description"}
+_CASE_KEYS = {*_REQUEST_KEYS, *_ANSWER_KEYS, "expect_error", "signature_name", "transport", "description"}
 _FILE_KEYS = {*_CASE_KEYS, "cases", "provenance"}
 _REQUEST_SUFFIX, _RESPONSE_SUFFIX = ".request.json", ".response.json"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One golden case: a request, and the answer if one was recorded.
+    """One golden case: a request, and the answer if one was recorded, or the refusal that is expected.
 
     `id` is the file's stem with the case's name, for the test's id. `key` is its name in the file's `cases`, None at
     the top level. `request` and `answer` are JSON objects with one of the keys above each. `transport` is the one
@@ -56,6 +59,7 @@ class Case:
     answer: Mapping[str, Any] | None
     provenance: Mapping[str, str]
     transport: str | None = None
+    expected_error: ExpectedError | None = None
 
     @property
     def where(self) -> str:
@@ -104,11 +108,56 @@ def read_cases(file: Path) -> list[Case]:
         raise GoldenError(f"{file}: unknown key {sorted(unknown)[0]!r}; a golden has {', '.join(sorted(_FILE_KEYS))}")
     provenance = document.get("provenance", {})
     if "cases" not in document:
-        return [_case(file, None, document, document.get("signature_name"), provenance)]
+        return [case_of(file, None, document, document.get("signature_name"), provenance)]
     cases = document["cases"]
     if not isinstance(cases, dict) or not cases or any(key in document for key in (*_REQUEST_KEYS, *_ANSWER_KEYS)):
         raise GoldenError(f"{file}: `cases` is an object of one or more cases by name, and holds all of them")
-    return [_case(file, key, case, document.get("signature_name"), provenance) for key, case in cases.items()]
+    return [case_of(file, key, case, document.get("signature_name"), provenance) for key, case in cases.items()]
+
+
+def case_of(
+    file: Path,
+    key: str | None,
+    case: Any,
+    signature_name: Any = None,
+    provenance: Mapping[str, str] = MappingProxyType({}),
+    *,
+    case_id: str | None = None,
+) -> Case:
+    """The case that an object says, which stands in `file` under `key` (None: it is the whole file).
+
+    `signature_name` is the file's, for a case that names none. `case_id` is the case's id where that is not made of
+    the file's stem and the key. Raises GoldenError, naming the place, for an object of another form.
+    """
+    place = where(file, key)
+    if not isinstance(case, Mapping):
+        raise GoldenError(f"{place}: a case is an object with `inputs` or `instances`")
+    unknown = set(case) - (_FILE_KEYS if key is None else _CASE_KEYS)
+    if unknown:
+        raise GoldenError(f"{place}: unknown key {sorted(unknown)[0]!r}; a case has {', '.join(sorted(_CASE_KEYS))}")
+    requests = {name: case[name] for name in _REQUEST_KEYS if name in case}
+    answers = {name: case[name] for name in _ANSWER_KEYS if name in case}
+    if len(requests) != 1:
+        raise GoldenError(
+            f"{place}: a case has either `inputs` or `instances`; this has {' and '.join(requests) or 'none'}"
+        )
+    if len(answers) > 1:
+        raise GoldenError(f"{place}: a case has either `outputs` or `predictions`, not both")
+    expected_error = read_expected_error(case["expect_error"], place) if "expect_error" in case else None
+    if expected_error and answers:
+        raise GoldenError(
+            f"{place}: a case has either an answer or `expect_error`; this has {next(iter(answers))} and expect_error"
+        )
+    name = case.get("signature_name", signature_name)
+    if name is not None and not isinstance(name, str):
+        raise GoldenError(f"{place}: signature_name is {name!r}; a signature's name was expected")
+    transport = case.get("transport")
+    if transport not in (None, *TRANSPORTS):
+        raise GoldenError(f"{place}: transport is {transport!r}; rest or grpc was expected")
+    stem = file.name.removesuffix(_REQUEST_SUFFIX) if file.name.endswith(_REQUEST_SUFFIX) else file.stem
+    if case_id is None:
+        case_id = stem if key is None else f"{stem}-{key}"
+    return Case(case_id, file, key, name, requests, answers or None, provenance, transport, expected_error)
 
 
 def read_answer(file: Path) -> Case | None:
@@ -133,7 +182,7 @@ def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], p
     if file.name.endswith(_REQUEST_SUFFIX):
         document: dict[str, Any] = {"outputs": dict(answers[None]), "provenance": dict(provenance)}
         return _replace(_response_of(file), dumps(document))
-    kept = (*_REQUEST_KEYS, "description")
+    kept = (*_REQUEST_KEYS, "description", "expect_error")
     file.parent.mkdir(parents=True, exist_ok=True)
     document = with_verbatim(file.read_text(encoding="utf-8"), kept, named="cases") if file.exists() else {}
     for key, outputs in answers.items():
@@ -157,7 +206,10 @@ def _read(file: Path) -> dict[str, Any]:
         if response.is_file():
             answer = loads(_text(response), str(response))
             if isinstance(answer, dict) and "error" in answer:
-                raise GoldenError(f"{response}: an error was recorded, not an answer: {answer['error']}")
+                raise GoldenError(
+                    f"{response}: an error was recorded, not an answer: {answer['error']}; if the server is right, "
+                    f'write "expect_error" into {file.name} and remove the response'
+                )
             if not isinstance(answer, dict) or not set(answer) & {*_ANSWER_KEYS}:
                 raise GoldenError(f"{response}: a response has `predictions` or `outputs`")
             document |= answer
@@ -173,32 +225,6 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise GoldenError(f"{file} cannot be read: {error}") from error
-
-
-def _case(file: Path, key: str | None, case: Any, signature_name: Any, provenance: Mapping[str, str]) -> Case:
-    stem = file.name.removesuffix(_REQUEST_SUFFIX) if file.name.endswith(_REQUEST_SUFFIX) else file.stem
-    place = where(file, key)
-    if not isinstance(case, dict):
-        raise GoldenError(f"{place}: a case is an object with `inputs` or `instances`")
-    unknown = set(case) - (_FILE_KEYS if key is None else _CASE_KEYS)
-    if unknown:
-        raise GoldenError(f"{place}: unknown key {sorted(unknown)[0]!r}; a case has {', '.join(sorted(_CASE_KEYS))}")
-    requests = {name: case[name] for name in _REQUEST_KEYS if name in case}
-    answers = {name: case[name] for name in _ANSWER_KEYS if name in case}
-    if len(requests) != 1:
-        raise GoldenError(
-            f"{place}: a case has either `inputs` or `instances`; this has {' and '.join(requests) or 'none'}"
-        )
-    if len(answers) > 1:
-        raise GoldenError(f"{place}: a case has either `outputs` or `predictions`, not both")
-    name = case.get("signature_name", signature_name)
-    if name is not None and not isinstance(name, str):
-        raise GoldenError(f"{place}: signature_name is {name!r}; a signature's name was expected")
-    transport = case.get("transport")
-    if transport not in (None, *TRANSPORTS):
-        raise GoldenError(f"{place}: transport is {transport!r}; rest or grpc was expected")
-    case_id = stem if key is None else f"{stem}-{key}"
-    return Case(case_id, file, key, name, requests, answers or None, provenance, transport)
 
 
 def _replace(file: Path, text: str) -> Path:

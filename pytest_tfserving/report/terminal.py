@@ -25,7 +25,9 @@ def signature_failure(comparison: SignatureComparison, model: str, where: Mappin
             f"the {source} has no such signature; it has {', '.join(map(repr, known)) or 'none'}"
             + (f". Did you mean {close[0]!r}?" if close else "")
         )
-    if not comparison.missing_in:
+    for source, method in comparison.methods.items():
+        lines.append(f"the {source} has method {method}; {comparison.method} was expected")
+    if not comparison.missing_in and comparison.rows:
         sources = list(comparison.known)
         rows = [["", "tensor", "expected", *sources, ""]]
         for row in comparison.rows:

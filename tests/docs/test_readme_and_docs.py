@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_tfserving.contracts.accepted import read_policy
 from pytest_tfserving.golden.store import read_answer, read_cases
 from pytest_tfserving.options import OPTIONS
 from tests.conftest import EXAMPLES, ROOT
@@ -42,6 +43,7 @@ PROGRAMS = {
 
 PASSING = [fence for fence in FENCES if fence.language == "python" and fence.test == "passes"]
 FAILING = [fence for fence in FENCES if fence.language == "python" and fence.test == "fails, output below"]
+CONTRACTS = [fence for fence in FENCES if fence.language == "toml" and fence.test == "contract passes"]
 
 
 def of(language: str) -> list[Fence]:
@@ -76,6 +78,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file.write_text(fence.text)
     for fence in [*PASSING, *FAILING]:
         (root / f"{module_of(fence)}.py").write_text(fence.text)
+    for fence in CONTRACTS:
+        (root / f"{module_of(fence)}.tfserving.toml").write_text(fence.text)
     return root
 
 
@@ -85,7 +89,7 @@ def ran(workspace: Path) -> Ran:
     output = run_pytest(workspace, f"--junitxml={report}")
     outcomes: dict[str, list[str]] = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        module = case.attrib["classname"].rpartition(".")[2]
+        module = re.sub(r"\.tfserving\.toml(\..*)?$", "", case.attrib["classname"]).rpartition(".")[2]
         outcomes.setdefault(module, []).append("failed" if len(case) else "passed")
     return Ran(outcomes, output)
 
@@ -112,7 +116,7 @@ def test_every_fence_is_of_a_kind_that_is_tested(fence):
         assert fence.next and fence.next.language == "text", f"{fence}: the output is missing"
 
 
-@pytest.mark.parametrize("fence", PASSING, ids=ids(PASSING))
+@pytest.mark.parametrize("fence", [*PASSING, *CONTRACTS], ids=ids([*PASSING, *CONTRACTS]))
 def test_a_test_file_passes(ran, fence):
     outcomes = ran.outcomes.get(module_of(fence), [])
     assert outcomes and set(outcomes) == {"passed"}, f"{fence}: {outcomes}\n{ran.output}"
@@ -146,7 +150,10 @@ def test_ini_keys_are_options(fence):
     assert set(parser["pytest"]) <= {option.ini for option in OPTIONS}
 
 
-@pytest.mark.parametrize("fence", [*of("ini"), *of("toml")], ids=ids([*of("ini"), *of("toml")]))
+CONFIGURATIONS = [fence for fence in [*of("ini"), *of("toml")] if not fence.test]
+
+
+@pytest.mark.parametrize("fence", CONFIGURATIONS, ids=ids(CONFIGURATIONS))
 def test_pytest_accepts_the_configuration(tmp_path, fence):
     (tmp_path / ("pytest.ini" if fence.language == "ini" else "pyproject.toml")).write_text(fence.text)
     keys = re.findall(r"^tfserving_\w+", fence.text, re.MULTILINE)
@@ -155,6 +162,19 @@ def test_pytest_accepts_the_configuration(tmp_path, fence):
     )
     output = run_pytest(tmp_path, "-W", "error")
     assert "1 passed" in output, output
+
+
+@pytest.mark.parametrize("fence", of("toml"), ids=ids(of("toml")))
+def test_toml_is_of_a_kind_that_is_tested(fence):
+    assert fence in CONFIGURATIONS or fence in CONTRACTS or fence.test.startswith("file "), fence
+
+
+ACCEPTED = [fence for fence in of("toml") if fence.test.startswith("file accepted")]
+
+
+@pytest.mark.parametrize("fence", ACCEPTED, ids=ids(ACCEPTED))
+def test_accepted_findings_are_read(workspace, fence):
+    assert read_policy({"accepted": fence.test.removeprefix("file ")}, "docs", workspace).accepted
 
 
 @pytest.mark.parametrize("fence", of("yaml"), ids=ids(of("yaml")))

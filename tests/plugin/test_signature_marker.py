@@ -60,8 +60,8 @@ def test_an_unknown_signature_is_answered_with_those_that_there_are(repository):
         ("""inputs={"x": "float32[batch"}""", "*',' or ']' comes here*"),
         ("""inputs={"x": 5}""", "*5 is no tensor spec*examples: float32*"),
         ("""input={"x": "float32[?]"}""", "*unknown keyword 'input'; did you mean inputs=?*"),
-        ("'serving_default'", "*nothing to check: give inputs=, outputs= or both*"),
-        ("'a', {}, {}, {}", "*takes at most 3 arguments*"),
+        ("'serving_default'", "*nothing to check: give inputs=, outputs= or method=*"),
+        ("'a', {}, {}, None, 1", "*takes at most 4 arguments*"),
     ],
     ids=["dtype", "bracket", "no text", "keyword", "nothing", "too many"],
 )

@@ -13,12 +13,13 @@ import pytest
 from pytest_tfserving import tensors
 from pytest_tfserving.server import warmup
 from pytest_tfserving.server.failure import ServingError
+from pytest_tfserving.warmup_file import WARMUP_FILE, masked_crc32c
 from pytest_tfserving.wire import serving_pb2 as serving
 
 
 def _record(data: bytes) -> bytes:
     length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", warmup._masked_crc32c(length)) + data + bytes(4)
+    return length + struct.pack("<I", masked_crc32c(length)) + data + bytes(4)
 
 
 def _log(field: int, request: bytes) -> bytes:
@@ -40,7 +41,7 @@ X = np.array([1, 2], dtype=np.float32)
 
 
 def _write(folder: Path, content: bytes) -> None:
-    file = folder / warmup.WARMUP_FILE
+    file = folder / WARMUP_FILE
     file.parent.mkdir()
     file.write_bytes(content)
 

@@ -1,5 +1,6 @@
 """Golden cases against a predictor: what is sent, what is compared, what must be recorded, what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pytest_tfserving.errors import Code, GoldenError, RequestError
 from pytest_tfserving.golden.check import check_case, expected_outputs, must_record
 from pytest_tfserving.golden.compare import Comparison, Difference
+from pytest_tfserving.golden.refusal import ExpectedError, Refusal
 from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.text import write_tensor
 from pytest_tfserving.golden.tolerance import Tolerance
@@ -51,6 +53,18 @@ def case(request, answer=None, signature_name=None, key="c"):
 def check(golden, outputs=GOOD, *, update=None, transport="grpc", schema=SCHEMA, **tolerance):
     predictor = FakePredictor(outputs, transport)
     return check_case(golden, predictor, schema, Tolerance(**tolerance), update), predictor.asked
+
+
+def assert_identical(sent, expected):
+    """The same values by name, in the same form: arrays of one dtype, or JSON."""
+    if isinstance(expected, dict):
+        assert sent.keys() == expected.keys()
+        for name, value in expected.items():
+            assert_identical(sent[name], value)
+    elif isinstance(expected, np.ndarray):
+        np.testing.assert_array_equal(sent, expected, strict=True)
+    else:
+        assert (type(sent), sent) == (type(expected), expected)
 
 
 def message_of(function, *arguments, **options):
@@ -146,6 +160,103 @@ class TestRequest:
         refusal = RequestError(Code.INVALID_ARGUMENT, "bad shape", transport="grpc", model="m")
         with pytest.raises(RequestError, match="bad shape"):
             check(case({"inputs": [1]}, {"outputs": [1.0]}), refusal)
+
+
+class TestRefusal:
+    """A case that expects a refusal is sent as it is written, whether or not it fits the signature."""
+
+    REFUSAL = RequestError(Code.INVALID_ARGUMENT, "no such shape", transport="grpc", model="m")
+
+    @staticmethod
+    def case(request, code=Code.INVALID_ARGUMENT, text=None, signature_name=None):
+        return replace(case(request, signature_name=signature_name), expected_error=ExpectedError(code, text))
+
+    @pytest.mark.parametrize(
+        ("request_", "signature_name", "over_grpc", "over_rest"),
+        [
+            ({"inputs": {"x": [1, 2]}}, None, {"x": np.array([1, 2], "f4")}, {"x": [1, 2]}),
+            ({"inputs": [1, 2]}, None, {"x": np.array([1, 2], "f4")}, [1, 2]),
+            ({"inputs": {"z": [1, 2]}}, None, {"z": np.array([1, 2], "i4")}, {"z": [1, 2]}),
+            ({"inputs": {}}, None, {}, {}),
+            ({"inputs": {"x": "a"}}, None, {"x": np.array(b"a", object)}, {"x": "a"}),
+            ({"inputs": {"x": True}}, None, {"x": np.array(True)}, {"x": True}),
+            ({"inputs": {"z": [2**40]}}, None, {"z": np.array([2**40])}, {"z": [2**40]}),
+            ({"inputs": {"z": 1.5}}, None, {"z": np.array(1.5, "f4")}, {"z": 1.5}),
+            ({"inputs": {"s": 1.5}}, "text", {"s": np.array(1.5, "f4")}, {"s": 1.5}),
+            (
+                {"inputs": {"x": write_tensor(np.array([1], "i8"))}},
+                None,
+                {"x": np.array([1], "i8")},
+                {"x": np.array([1], "i8")},
+            ),
+            ({"inputs": write_tensor(np.array([1], "i8"))}, None, {"x": np.array([1], "i8")}, np.array([1], "i8")),
+            ({"inputs": {"x": [1]}}, "no such", {"x": np.array([1], "i4")}, {"x": [1]}),
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("transport", ["grpc", "rest"])
+    def test_what_is_sent(self, request_, signature_name, over_grpc, over_rest, transport):
+        golden = self.case(request_, signature_name=signature_name)
+        outcome, (asked,) = check(golden, self.REFUSAL, transport=transport)
+        assert (asked["signature_name"], asked["fit"]) == (signature_name or "serving_default", False)
+        assert_identical(asked["inputs"], over_grpc if transport == "grpc" else over_rest)
+        assert outcome.holds
+
+    def test_rows_are_sent_as_they_are_over_rest_and_as_columns_over_grpc(self):
+        golden = self.case({"instances": [{"x": "a"}, {"x": "b"}]})
+        assert check(golden, self.REFUSAL, transport="rest")[1][0]["instances"] is golden.request["instances"]
+        sent = check(golden, self.REFUSAL)[1][0]["inputs"]
+        assert_identical(sent, {"x": np.array([b"a", b"b"], object)})
+
+    @pytest.mark.parametrize("value", [[[1], [2, 3]], None, {"a": 1}, [1, "a"]], ids=str)
+    def test_what_is_no_tensor_can_only_be_sent_over_rest(self, value):
+        golden = self.case({"inputs": {"x": value}})
+        assert check(golden, self.REFUSAL, transport="rest")[1][0]["inputs"] == {"x": value}
+        message = message_of(check, golden, RuntimeError("was sent"))
+        assert message.startswith("file.json [c]: 'x' is no tensor that gRPC can carry: ")
+        assert message.endswith('; if REST is meant: "transport": "rest"')
+
+    @pytest.mark.parametrize(
+        ("expected", "text", "refused", "over_grpc", "over_rest"),
+        [
+            ("INVALID_ARGUMENT", None, "INVALID_ARGUMENT", True, True),
+            ("INVALID_ARGUMENT", "such", "INVALID_ARGUMENT", True, True),
+            ("INVALID_ARGUMENT", "Such", "INVALID_ARGUMENT", False, False),
+            ("NOT_FOUND", None, "INVALID_ARGUMENT", False, False),
+            # REST tells HTTP statuses: its client reports the first code of each.
+            ("FAILED_PRECONDITION", None, "INVALID_ARGUMENT", False, True),
+            ("OUT_OF_RANGE", "such", "INVALID_ARGUMENT", False, True),
+            ("OUT_OF_RANGE", "Such", "INVALID_ARGUMENT", False, False),
+            ("ALREADY_EXISTS", None, "ABORTED", False, True),
+            ("UNKNOWN", None, "INTERNAL", False, True),
+            ("DATA_LOSS", None, "INTERNAL", False, True),
+            ("UNIMPLEMENTED", None, "INTERNAL", False, False),
+        ],
+    )
+    def test_code_and_text_are_compared_as_far_as_the_transport_tells(
+        self, expected, text, refused, over_grpc, over_rest
+    ):
+        golden = self.case({"inputs": [1]}, Code[expected], text)
+        for transport, held in (("grpc", over_grpc), ("rest", over_rest)):
+            refusal = RequestError(Code[refused], "no such shape", transport=transport, model="m")
+            outcome, _ = check(golden, refusal, transport=transport)
+            assert outcome.holds is held
+            assert outcome.refusal == Refusal(golden.expected_error, refusal, {})
+
+    @pytest.mark.parametrize("update", [None, "new", "changed", "all"])
+    def test_an_answer_is_a_failure_and_never_recorded(self, update):
+        outcome, _ = check(self.case({"inputs": [1]}), update=update)
+        assert not outcome.holds
+        assert not outcome.to_record
+        assert outcome.refusal.answered is GOOD
+        assert (outcome.inputs, outcome.outputs, outcome.comparison) == ({}, {}, None)
+
+    @pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED])
+    def test_a_server_that_does_not_answer_is_passed_on(self, code):
+        silence = RequestError(code, "gone", transport="grpc", model="m")
+        with pytest.raises(RequestError, match="gone"):
+            check(self.case({"inputs": [1]}), silence)
+        assert check(self.case({"inputs": [1]}, code), silence)[0].holds
 
 
 class TestAnswer:

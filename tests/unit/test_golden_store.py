@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_tfserving.errors import GoldenError
-from pytest_tfserving.golden.store import Case, find_files, read_answer, read_cases, write_answers
+from pytest_tfserving.errors import Code, GoldenError
+from pytest_tfserving.golden.refusal import ExpectedError
+from pytest_tfserving.golden.store import Case, case_of, find_files, read_answer, read_cases, write_answers
 from pytest_tfserving.golden.text import write_tensor
 
 Y = {"y": write_tensor(np.array([2.5, 3.0], "f4"))}
@@ -130,8 +131,8 @@ class TestReadCases:
             ("{", "{file}:1:2: not JSON: Expecting property name enclosed in double quotes"),
             ('{"inputs": 1, "inputs": 2}', "{file}: key 'inputs' stands twice in one object"),
             ({"input": [1]},
-             "{file}: unknown key 'input'; a golden has cases, description, inputs, instances, outputs, predictions, "
-             "provenance, signature_name, transport"),
+             "{file}: unknown key 'input'; a golden has cases, description, expect_error, inputs, instances, outputs, "
+             "predictions, provenance, signature_name, transport"),
             ({}, "{file}: a case has either `inputs` or `instances`; this has none"),
             ({"inputs": 1, "instances": 1},
              "{file}: a case has either `inputs` or `instances`; this has inputs and instances"),
@@ -145,14 +146,16 @@ class TestReadCases:
              "{file}: `cases` is an object of one or more cases by name, and holds all of them"),
             ({"cases": {"a": [1]}}, "{file} [a]: a case is an object with `inputs` or `instances`"),
             ({"cases": {"a": {"inputs": 1, "provenance": {}}}},
-             "{file} [a]: unknown key 'provenance'; a case has description, inputs, instances, outputs, predictions, "
-             "signature_name, transport"),
+             "{file} [a]: unknown key 'provenance'; a case has description, expect_error, inputs, instances, outputs, "
+             "predictions, signature_name, transport"),
+            ({"inputs": 1, "outputs": 1, "expect_error": "NOT_FOUND"},
+             "{file}: a case has either an answer or `expect_error`; this has outputs and expect_error"),
             ({"cases": {"a": {"inputs": 1}, "b": {}}},
              "{file} [b]: a case has either `inputs` or `instances`; this has none"),
         ],
         ids=["a list", "no JSON", "a key twice", "unknown key", "empty", "two requests", "two answers",
              "signature_name", "transport", "no cases", "cases in a list", "cases and a case", "case in a list",
-             "unknown key of a case", "case without a request"],
+             "unknown key of a case", "an answer and a refusal", "case without a request"],
     )  # fmt: skip
     def test_what_is_wrong_is_said_with_its_place(self, write, content, message):
         file = write("bad.json", content)
@@ -167,7 +170,11 @@ class TestReadCases:
     @pytest.mark.parametrize(
         ("response", "message"),
         [
-            ({"error": "no such model"}, "{file}: an error was recorded, not an answer: no such model"),
+            (
+                {"error": "no such model"},
+                "{file}: an error was recorded, not an answer: no such model; if the server is right, "
+                'write "expect_error" into curl.request.json and remove the response',
+            ),
             ({"model": 1}, "{file}: a response has `predictions` or `outputs`"),
             ([2.5], "{file}: a response has `predictions` or `outputs`"),
             ("", "{file}:1:1: not JSON: Expecting value"),
@@ -178,6 +185,67 @@ class TestReadCases:
         request = write("curl.request.json", {"instances": [1.0]})
         file = write("curl.response.json", response)
         assert message_of(read_cases, request) == message.format(file=file)
+
+
+class TestCaseOf:
+    """A case that stands elsewhere, such as in a contract file."""
+
+    def test_it_is_read_as_that_of_a_golden_file(self):
+        read = case_of(Path("m.tfserving.toml"), "three", {"inputs": {"x": [1]}, "outputs": Y}, "s", case_id="three")
+        assert read == Case("three", Path("m.tfserving.toml"), "three", "s", {"inputs": {"x": [1]}}, {"outputs": Y}, {})
+
+    def test_its_id_is_made_of_the_files_name_and_the_key_where_it_has_none(self):
+        assert case_of(Path("m.toml"), "three", {"inputs": 1}).id == "m-three"
+
+    def test_what_is_wrong_is_said_with_its_place(self):
+        assert message_of(case_of, Path("m.toml"), "three", {"inputs": 1, "instances": 1}) == (
+            "m.toml [three]: a case has either `inputs` or `instances`; this has inputs and instances"
+        )
+
+
+class TestExpectError:
+    @pytest.mark.parametrize(
+        ("written", "expected"),
+        [
+            ("INVALID_ARGUMENT", ExpectedError(Code.INVALID_ARGUMENT)),
+            ({"code": "NOT_FOUND"}, ExpectedError(Code.NOT_FOUND)),
+            ({"code": "NOT_FOUND", "text": "no such"}, ExpectedError(Code.NOT_FOUND, "no such")),
+        ],
+        ids=str,
+    )
+    def test_a_code_or_a_code_and_a_part_of_the_message(self, written, expected):
+        (file, key) = (Path("g.json"), "a")
+        case = case_of(file, key, {"inputs": 1, "expect_error": written})
+        assert (case.expected_error, case.answer) == (expected, None)
+
+    @pytest.mark.parametrize(
+        ("written", "message"),
+        [
+            ("INVALID_ARGUMENTS", "expect_error has no code 'INVALID_ARGUMENTS'; did you mean 'INVALID_ARGUMENT'?; codes: CANCELLED "),
+            ("invalid argument", "expect_error has no code 'invalid argument'; did you mean 'INVALID_ARGUMENT'?; codes: CANCELLED "),
+            ("OK", "expect_error has no code 'OK'; codes: CANCELLED "),
+            (400, 'expect_error is 400; a code such as "INVALID_ARGUMENT", or {"code": ..., "text": "a part of the message"}, was expected'),
+            (None, 'expect_error is None; a code such as "INVALID_ARGUMENT", or'),
+            ({}, 'expect_error lacks its `code`, such as "INVALID_ARGUMENT"'),
+            ({"code": 3}, "expect_error is {'code': 3}; a code such as"),
+            ({"code": "NOT_FOUND", "texts": "a"}, "expect_error has `code` and `text`, not 'texts'; did you mean 'text'?"),
+            ({"code": "NOT_FOUND", "text": 5}, "the text of expect_error is 5; a part of the message was expected"),
+            ({"code": "NOT_FOUND", "text": ""}, "the text of expect_error is ''; a part of the message was expected"),
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_anything_else_is_refused(self, written, message):
+        said = message_of(case_of, Path("g.json"), "a", {"inputs": 1, "expect_error": written})
+        assert said.startswith(f"g.json [a]: {message}")
+
+    def test_recording_other_cases_leaves_it_as_it_was_written(self, write):
+        refusal = '{"code":   "NOT_FOUND"}'
+        file = write(
+            "g.json", f'{{"cases": {{"a": {{"inputs": 1, "expect_error": {refusal}}}, "b": {{"inputs": 2}}}}}}'
+        )
+        write_answers(file, {"b": Y}, PROVENANCE)
+        assert refusal in file.read_text()
+        assert [case.answer for case in read_cases(file)] == [None, {"outputs": Y}]
 
 
 class TestReadAnswer:

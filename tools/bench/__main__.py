@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from tools.bench import server
+from tools.bench import contracts, server
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -52,6 +52,8 @@ def main() -> None:
     for transport, mine, theirs in golden_checks():
         text = f"{mine * 1e3:.2f} ms", f"{theirs * 1e3:.2f} ms bare call", f"{mine / theirs:.2f}"
         print(row(f"golden check over {transport}", *text, "1.5"), flush=True)
+    for cells in contracts.rows(arguments.rounds):
+        print(row(*cells), flush=True)
     for cells in server.rows(arguments.rounds):
         print(row(*cells), flush=True)
 

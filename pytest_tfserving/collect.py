@@ -1,0 +1,155 @@
+"""Contract files as pytest's collectors and items: one test for each check, without a line of Python."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tfserving.errors import ContractWarning, SpecError, TFServingError
+from pytest_tfserving.fixtures import SESSION
+from pytest_tfserving.markers import build_request
+
+if TYPE_CHECKING:
+    from pytest_tfserving.assertions.subject import Subject
+    from pytest_tfserving.contracts.check import ExpectedSignature
+    from pytest_tfserving.contracts.checks import Check
+    from pytest_tfserving.contracts.file import ModelContract
+    from pytest_tfserving.serving import ServeRequest
+
+# Checks that read the export's files; the others need a server.
+_OF_FILES = ("compatible", "lint")
+
+
+class ContractFile(pytest.File):
+    """A `*.tfserving.toml`. The checks of a file of one model are its own, those of several have a node a model."""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        """The file's tests. A file that cannot be read is an error of the collection."""
+        from pytest_tfserving.contracts.file import read_contract
+
+        try:
+            contract = read_contract(self.path)
+            for model in contract.models:
+                if model.key is None:
+                    yield from _items(self, model)
+                else:
+                    yield ContractModel.from_parent(self, name=model.key, model=model)
+        except TFServingError as error:
+            raise self.CollectError(str(error)) from None
+
+
+class ContractModel(pytest.Collector):
+    """One of a contract file's several models."""
+
+    def __init__(self, *, model: ModelContract, **node: Any) -> None:
+        super().__init__(**node)
+        self._model = model
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The model's tests."""
+        try:
+            yield from _items(self, self._model)
+        except TFServingError as error:
+            raise self.CollectError(str(error)) from None
+
+
+class ContractItem(pytest.Item):
+    """One check of a contract file; without a check, the `problem` that it fails with."""
+
+    def __init__(
+        self,
+        *,
+        check: Check | None,
+        problem: str,
+        request: ServeRequest,
+        signatures: Sequence[ExpectedSignature],
+        where: Callable[[], str],
+        **node: Any,
+    ) -> None:
+        super().__init__(**node)
+        kind = self.name.partition("[")[0]
+        # As of a test function: what the plugin's other hooks ask to know whether a test needs a server.
+        self.fixturenames = [] if kind in _OF_FILES else ["tfserving"]
+        if kind != "request":
+            self.add_marker(f"tfserving_{kind}")
+        self._check = check
+        self._problem = problem
+        self._request = request
+        self._signatures = signatures
+        self._where = where
+
+    @property
+    def subject(self) -> Subject:
+        """The model that the check is about."""
+        from pytest_tfserving.assertions.subject import Subject
+
+        return Subject(self.config.stash[SESSION], self._request, self._signatures, self.nodeid)
+
+    def runtest(self) -> None:
+        """Fails with the check's own text, which names the contract's line."""
+        from pytest_tfserving.assertions.run import run_check
+
+        subject = self.subject
+        failure = run_check(subject, self._check) if self._check else self._problem
+        for note in subject.notes:
+            line = int(self._where().rpartition(":")[2])
+            warnings.warn_explicit(note, ContractWarning, str(self.path), line)
+        if failure:
+            pytest.fail(f"{failure}\n\n{self._where()}", pytrace=False)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """The line of a check is looked up where it fails, and not for thousands that hold."""
+        return self.path, None, self.name
+
+
+def _items(parent: pytest.Collector, model: ModelContract) -> Iterator[ContractItem]:
+    from pytest_tfserving.contracts.checks import SignatureCheck
+    from pytest_tfserving.contracts.golden_items import find_golden_items, items_of
+    from pytest_tfserving.golden.tolerance import Tolerance
+
+    transports = parent.config.stash[SESSION].settings.transports
+    keywords = dict(model.model)
+    path = keywords.pop("path")
+    request = build_request({model.key: path}, parent.path.parent, keywords, str(parent.path))
+    signatures = tuple(model.signatures.values())
+    seen: dict[str, tuple[str | int, ...]] = {}
+
+    def item(name: str, check: Check | None, *key: str | int, problem: str = "") -> ContractItem:
+        if name in seen:
+            raise SpecError(
+                f"{model.where(*key)}: two tests are called {name}, the other one is of {model.where(*seen[name])}; "
+                f"rename a file, a case or a request"
+            )
+        seen[name] = key
+        made: ContractItem = ContractItem.from_parent(
+            parent,
+            name=name,
+            # pytest 9.2 takes the id of a name with brackets apart, and would not know one again that it made itself.
+            nodeid=f"{parent.nodeid}::{name}",
+            check=check,
+            problem=problem,
+            request=request,
+            signatures=signatures,
+            where=lambda: model.where(*key),
+        )
+        return made
+
+    for name, expected in model.signatures.items():
+        yield item(f"signature[{name}]", SignatureCheck(expected), "signatures", name)
+    if model.compatible:
+        yield item("compatible", model.compatible, "compatible")
+    if model.lint:
+        yield item("lint", model.lint, "lint")
+    for number, goldens in enumerate(model.goldens):
+        for golden in find_golden_items([goldens], transports):
+            yield item(f"golden[{golden.id}]", golden.check, "goldens", number, problem=golden.problem)
+    for case in model.requests:
+        for golden in items_of(case, transports, Tolerance(), inline=True):
+            yield item(f"request[{golden.id}]", golden.check, "requests", case.id)
+    for name, properties in model.properties.items():
+        yield item(f"properties[{name}]", properties, "properties", name)
+    for name, generated in model.generated.items():
+        yield item(f"generated[{name}]", generated, "generated")

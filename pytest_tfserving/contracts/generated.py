@@ -1,0 +1,249 @@
+"""Sends generated requests: valid ones must be answered within the contract, invalid ones refused without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from pytest_tfserving.contracts.check import ExpectedSignature
+from pytest_tfserving.contracts.promises import Promises
+from pytest_tfserving.contracts.refusals import REFUSED_BY_SERVER, Invalid, Kind, invalid, possible_kinds
+from pytest_tfserving.contracts.rest_form import why_not_rest
+from pytest_tfserving.contracts.search import search
+from pytest_tfserving.contracts.strategies import inputs
+from pytest_tfserving.errors import Code, RequestError, ServerDiedError, SpecError, TensorError
+from pytest_tfserving.golden.refusal import ExpectedError, Refusal
+from pytest_tfserving.schema import Signature
+from pytest_tfserving.tensors import Array
+
+# The requests of a run that names no seed.
+USUAL_SEED = 0
+
+Arrays = Mapping[str, Array]
+Ask = Callable[[Arrays], Arrays]
+Judge = Callable[[Arrays, Arrays], Sequence[str]]
+
+# The codes of a server that is gone or hangs.
+_SILENT = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
+
+
+class Sender(Protocol):
+    """What sends a request with or without fitting it to the signature; both clients do."""
+
+    @property
+    def transport(self) -> str:
+        """`rest` or `grpc`."""
+
+    def predict(self, *, inputs: Arrays, signature_name: str, fit: bool) -> dict[str, Array]:
+        """The outputs by name. Raises RequestError where the server refuses."""
+
+
+@dataclass(frozen=True)
+class GeneratedFailure:
+    """A request that the signature allows, and that was not answered as promised.
+
+    `kind`: `broken` has `problems` in the answer `outputs`; `refused` has the server's `error`, or that of reading
+    its answer; `gone` has the error with which the server's answers ended. Of `examples` requests from `seed`, `tried` were sent until the first that
+    failed. `is_smallest` says that it was made as small as it gets, `is_flaky` that the same request
+    did not fail again.
+    """
+
+    kind: Literal["broken", "refused", "gone"]
+    signature: Signature
+    transport: str
+    inputs: Arrays
+    outputs: Arrays
+    problems: tuple[str, ...]
+    error: Exception | None
+    examples: int = 0
+    seed: int = USUAL_SEED
+    tried: int = 0
+    is_smallest: bool = False
+    is_flaky: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the server is gone."""
+        return self.kind == "gone"
+
+
+@dataclass(frozen=True)
+class RefusalFailure:
+    """A request that breaks the signature and was not refused as it should be, or harmed the next one.
+
+    `kind`: `answered` and `refused` (with another code) have `refusal`; `harmed` has in `before` and `after` what the
+    same valid request was answered before and after the invalid one (outputs, or an error); `gone` has the error with
+    which the server's answers ended. The rest is as in GeneratedFailure.
+    """
+
+    kind: Literal["answered", "refused", "harmed", "gone"]
+    signature: Signature
+    transport: str
+    invalid: Invalid
+    refusal: Refusal | None = None
+    before: Arrays | RequestError | None = None
+    after: Arrays | RequestError | None = None
+    error: Exception | None = None
+    examples: int = 0
+    seed: int = USUAL_SEED
+    tried: int = 0
+    is_smallest: bool = False
+    is_flaky: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the server is gone."""
+        return self.kind == "gone"
+
+
+def check_generated(
+    signature: Signature,
+    expected: ExpectedSignature | None,
+    promises: Promises | None,
+    ask: Mapping[str, Ask],
+    judge: Judge,
+    *,
+    examples: int,
+    seed: int | None = None,
+) -> GeneratedFailure | None:
+    """Asks `examples` generated requests over each transport in `ask`, and makes the first that fails smaller.
+
+    `judge` gives what an answer breaks, as sentences. What REST cannot carry is sent over the others. Raises SpecError
+    where no request can be made up, or no transport carries any.
+    """
+    _require_a_transport(signature, ask)
+
+    def look(request: Arrays) -> GeneratedFailure | None:
+        for transport, one in ask.items():
+            if transport == "rest" and why_not_rest(signature, request):
+                continue
+            outputs: Arrays = {}
+            try:
+                outputs = one(request)
+                problems = tuple(judge(request, outputs))  # it may ask the same in other ways
+            except (RequestError, ServerDiedError, TensorError) as error:
+                kind: Literal["refused", "gone"] = "gone" if _is_gone(error) else "refused"
+                return GeneratedFailure(kind, signature, transport, request, outputs, (), error)
+            if problems:
+                return GeneratedFailure("broken", signature, transport, request, outputs, problems, None)
+        return None
+
+    seed = USUAL_SEED if seed is None else seed
+    requests = inputs(signature, expected, promises.inputs if promises else None, leave_out="grpc" in ask)
+    found = search(requests, look, examples=examples, seed=seed)
+    if found is None:
+        return None
+    return replace(
+        found.failure,
+        examples=examples,
+        seed=seed,
+        tried=found.tried,
+        is_smallest=found.is_smallest,
+        is_flaky=found.is_flaky,
+    )
+
+
+def check_refusals(
+    signature: Signature,
+    expected: ExpectedSignature | None,
+    promises: Promises | None,
+    senders: Sequence[Sender],
+    *,
+    examples: int,
+    seed: int | None = None,
+    must_refuse: Collection[Kind] = REFUSED_BY_SERVER,
+) -> RefusalFailure | None:
+    """Sends `examples` requests that break the signature over each transport; makes the first that fails smaller.
+
+    Kinds in `must_refuse` must be refused with their code; the others may be answered. After each of them the valid
+    request that it was made from must be answered as before, bit for bit, unless the model answers that anew each
+    time. Raises SpecError as check_generated.
+    """
+    carrying = [sender for sender in senders if sender.transport != "rest" or not why_not_rest(signature)]
+    kinds = possible_kinds(signature, expected)
+    if all(sender.transport == "rest" for sender in senders):
+        kinds = tuple(kind for kind in kinds if kind != "extra")  # REST ignores those in columns
+    if not carrying or not kinds:
+        return None
+
+    def look(request: Invalid) -> RefusalFailure | None:
+        for sender in carrying:
+            if sender.transport in request.transports:
+                failure = _look_at_refusal(signature, sender, request, must_refuse)
+                if failure is not None:
+                    return failure
+        return None
+
+    seed = USUAL_SEED if seed is None else seed
+    requests = invalid(signature, expected, promises.inputs if promises else None, kinds=kinds)
+    found = search(requests, look, examples=examples, seed=seed)
+    if found is None:
+        return None
+    return replace(
+        found.failure,
+        examples=examples,
+        seed=seed,
+        tried=found.tried,
+        is_smallest=found.is_smallest,
+        is_flaky=found.is_flaky,
+    )
+
+
+def _look_at_refusal(
+    signature: Signature, sender: Sender, request: Invalid, must_refuse: Collection[Kind]
+) -> RefusalFailure | None:
+    failure = RefusalFailure("gone", signature, sender.transport, request)
+
+    def ask_valid() -> Arrays | RequestError:
+        return _answer(sender, signature, request.valid, fit=True)
+
+    try:
+        before = ask_valid()
+        answer = _answer(sender, signature, request.inputs, fit=False)
+        after = ask_valid()
+        # Two that differ without an invalid one between them: the model is no function of its inputs.
+        harmed = not _same(before, after) and _same(ask_valid(), ask_valid())
+    except (RequestError, ServerDiedError) as error:
+        return replace(failure, error=error)
+    wanted = ExpectedError(request.code)
+    refusal = Refusal(wanted, answer, {}) if isinstance(answer, RequestError) else Refusal(wanted, None, answer)
+    if request.kind in must_refuse and not refusal.holds:
+        return replace(failure, kind="refused" if refusal.error else "answered", refusal=refusal)
+    if harmed:
+        return replace(failure, kind="harmed", before=before, after=after)
+    return None
+
+
+def _answer(sender: Sender, signature: Signature, request: Arrays, *, fit: bool) -> Arrays | RequestError:
+    """The outputs, or the server's refusal. Raises RequestError and ServerDiedError where the server is gone."""
+    try:
+        return sender.predict(inputs=request, signature_name=signature.name, fit=fit)
+    except RequestError as error:
+        if _is_gone(error):
+            raise
+        return error
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, ServerDiedError) or (isinstance(error, RequestError) and error.code in _SILENT)
+
+
+def _same(one: Arrays | RequestError, other: Arrays | RequestError) -> bool:
+    if isinstance(one, RequestError) or isinstance(other, RequestError):
+        return isinstance(one, RequestError) and isinstance(other, RequestError) and one.code is other.code
+    return one.keys() == other.keys() and all(_bits(one[name]) == _bits(other[name]) for name in one)
+
+
+def _bits(array: Array) -> tuple[object, ...]:
+    values = array.ravel().tolist() if array.dtype.kind == "O" else array.tobytes()
+    return array.dtype, array.shape, values
+
+
+def _require_a_transport(signature: Signature, ask: Collection[str]) -> None:
+    why = why_not_rest(signature)
+    if why and all(transport == "rest" for transport in ask):
+        raise SpecError(
+            f"no generated request can be sent over REST, the only transport of this run: {why}; "
+            f"--tfserving-transport=grpc or both"
+        )

@@ -1,0 +1,386 @@
+"""Kinds of values that keys of a contract file take: what is wrong with a value, and the JSON schema that says so.
+
+A kind checks the form alone; what a value means beside others is contracts/file.py's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pytest_tfserving.errors import SpecError
+from pytest_tfserving.grammar import parse_tensor_spec
+from pytest_tfserving.toml import KeyPath, dotted, quoted
+
+_LONGEST_SHOWN = 40
+
+
+class Problem(NamedTuple):
+    """What is wrong with the value at a path."""
+
+    path: KeyPath
+    sentence: str
+
+
+class BasedPath(str):
+    """A path as it was written, and the directory that it starts at where it is relative."""
+
+    base: Path
+
+    def __new__(cls, text: str, base: Path) -> BasedPath:
+        path = super().__new__(cls, text)
+        path.base = base
+        return path
+
+    @property
+    def absolute(self) -> Path:
+        """Where it is; its own `..` stand."""
+        return self.base / self
+
+
+class Kind:
+    """A kind of value. `types` are what TOML reads it as, `expected` says it in words, `example` is TOML."""
+
+    types: tuple[type, ...]
+    expected: str
+    example: str
+
+    def takes(self, value: object) -> bool:
+        """Whether the value has the kind's type; true and false are no numbers."""
+        return isinstance(value, self.types) and (bool in self.types or not isinstance(value, bool))
+
+    def problems(self, value: Any, path: KeyPath) -> Iterator[Problem]:
+        """What is wrong with the value."""
+        if self.takes(value):
+            yield from self.problems_inside(value, path)
+        else:
+            yield self.refused(value, path)
+
+    def refused(self, value: object, path: KeyPath) -> Problem:
+        """The problem of a value that is something else."""
+        example = f"{dotted(path[-1:])} = {self.example}" if isinstance(path[-1], str) else self.example
+        return Problem(path, f"{dotted(path)} = {_text(value)}; {self.expected} expected, such as {example}")
+
+    def problems_inside(self, value: Any, path: KeyPath) -> Iterator[Problem]:  # noqa: ARG002  # for kinds that hold others
+        """What is wrong with a value of the right type."""
+        yield from ()
+
+    def gaps(self, value: Any, path: KeyPath) -> Iterator[Problem]:  # noqa: ARG002  # for kinds that hold others
+        """What is missing in a value, whose form may be wrong."""
+        yield from ()
+
+    def based(self, value: Any, base: Path) -> Any:  # noqa: ARG002  # for kinds that hold others
+        """The value with its paths as BasedPath."""
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema, of what drafts 4 and 7 have in common: Taplo reads draft 4.
+
+        Required keys of tables are not in it, because an included file may have them.
+        """
+        raise NotImplementedError
+
+    def requirements(self) -> dict[str, Any]:
+        """The JSON schema of what `gaps` looks for."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """Text; one of `choices` where there are any."""
+
+    example: str = '"text"'
+    expected: str = "text"
+    choices: tuple[str, ...] = ()
+    types = (str,)
+
+    def problems_inside(self, value: str, path: KeyPath) -> Iterator[Problem]:
+        if self.choices and value not in self.choices:
+            close = get_close_matches(value.lower(), [choice.lower() for choice in self.choices], n=1)
+            meant = next((f"; did you mean {c}?" for c in self.choices if close and c.lower() == close[0]), "")
+            yield Problem(path, f"{dotted(path)} = {_text(value)}; one of {', '.join(self.choices)} expected{meant}")
+        elif not value:
+            yield self.refused(value, path)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.choices)} if self.choices else {"type": "string", "minLength": 1}
+
+
+@dataclass(frozen=True)
+class PathText(Text):
+    """A path; a relative one starts at the directory of the file that it stands in."""
+
+    expected: str = "a path"
+
+    def based(self, value: Any, base: Path) -> Any:
+        return BasedPath(value, base) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Spec(Kind):
+    """A tensor spec of grammar.py."""
+
+    example: str = '"float32[batch, 3]"'
+    expected = "a tensor's dtype and shape as text"
+    types = (str,)
+
+    def problems(self, value: Any, path: KeyPath) -> Iterator[Problem]:
+        if isinstance(value, Mapping) and len(value) == 1 and all(isinstance(v, str) for v in value.values()):
+            [(rest, _)] = value.items()
+            whole = dotted((*path[:-1], f"{path[-1]}.{rest}"))
+            yield Problem(path, f"a name with a dot stands in quotes: {whole} = ...")
+        else:
+            yield from super().problems(value, path)
+
+    def problems_inside(self, value: str, path: KeyPath) -> Iterator[Problem]:
+        try:
+            parse_tensor_spec(value)
+        except SpecError as error:
+            yield Problem(path, f"{dotted(path)}: {error}")
+
+    def schema(self) -> dict[str, Any]:
+        """Editors are told the form; which dtypes there are is the parser's."""
+        dimension = r"\s*(\d+|(\d+\s*<=\s*)?([A-Za-z_]\w*|\?)(\s*<=\s*\d+)?)\s*"
+        shape = rf"(\s*|\s*\.\.\.\s*|{dimension}(,{dimension})*)"
+        return {"type": "string", "pattern": rf"^\s*[A-Za-z]\w*\s*\[{shape}\]\s*(=\s*\S[\s\S]*)?$"}
+
+
+@dataclass(frozen=True)
+class Number(Kind):
+    """A number; with `least`, not below it; with `whole`, an integer."""
+
+    example: str
+    least: float | None = None
+    whole: bool = False
+
+    @property
+    def types(self) -> tuple[type, ...]:  # type: ignore[override]  # of Kind a plain value
+        return (int,) if self.whole else (int, float)
+
+    @property
+    def expected(self) -> str:  # type: ignore[override]
+        limit = "" if self.least is None else " that is not negative" if self.least == 0 else f" from {self.least:g} on"
+        return f"{'a whole number' if self.whole else 'a number'}{limit}"
+
+    def problems_inside(self, value: float, path: KeyPath) -> Iterator[Problem]:
+        if value != value or (self.least is not None and value < self.least):
+            yield self.refused(value, path)
+
+    def schema(self) -> dict[str, Any]:
+        kind: dict[str, Any] = {"type": "integer" if self.whole else "number"}
+        return kind if self.least is None else {**kind, "minimum": self.least}
+
+
+@dataclass(frozen=True)
+class Flag(Kind):
+    """true or false."""
+
+    example: str = "true"
+    expected = "true or false"
+    types = (bool,)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class Values(Kind):
+    """What JSON can carry: numbers, text, true and false, lists and tables of these."""
+
+    example: str
+    expected: str = "numbers, text, lists or tables"
+    types = (bool, int, float, str, list, dict)
+
+    def problems_inside(self, value: Any, path: KeyPath) -> Iterator[Problem]:
+        if isinstance(value, Mapping):
+            inner: Any = value.items()
+        else:
+            inner = enumerate(value) if isinstance(value, list) else ()
+        for key, item in inner:
+            if self.takes(item):
+                yield from self.problems_inside(item, (*path, key))
+            else:
+                yield Problem(
+                    (*path, key), f"{dotted((*path, key))}: no tensor holds a date or a time; write it as text"
+                )
+
+    def schema(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Many(Kind):
+    """A list, of `least` to `most` elements."""
+
+    of: Kind
+    example: str
+    expected: str
+    least: int = 0
+    most: int | None = None
+    types = (list,)
+
+    def problems_inside(self, value: Sequence[Any], path: KeyPath) -> Iterator[Problem]:
+        if len(value) < self.least or (self.most is not None and len(value) > self.most):
+            yield self.refused(value, path)
+        for index, item in enumerate(value):
+            yield from self.of.problems(item, (*path, index))
+
+    def gaps(self, value: Any, path: KeyPath) -> Iterator[Problem]:
+        for index, item in enumerate(value) if isinstance(value, list) else ():
+            yield from self.of.gaps(item, (*path, index))
+
+    def based(self, value: Any, base: Path) -> Any:
+        return [self.of.based(item, base) for item in value] if isinstance(value, list) else value
+
+    def schema(self) -> dict[str, Any]:
+        sizes = {"minItems": self.least or None, "maxItems": self.most}
+        items = self.of.schema()
+        if self.of.requirements():  # a list is taken from one file as a whole
+            items = {"allOf": [items, self.of.requirements()]}
+        return {"type": "array", "items": items, **{k: v for k, v in sizes.items() if v is not None}}
+
+
+@dataclass(frozen=True)
+class Either(Kind):
+    """One of several kinds, told apart by TOML's type."""
+
+    kinds: tuple[Kind, ...]
+
+    @property
+    def types(self) -> tuple[type, ...]:  # type: ignore[override]
+        return tuple(kind for choice in self.kinds for kind in choice.types)
+
+    @property
+    def expected(self) -> str:  # type: ignore[override]
+        return " or ".join(choice.expected for choice in self.kinds)
+
+    @property
+    def example(self) -> str:  # type: ignore[override]
+        return self.kinds[0].example
+
+    def takes(self, value: object) -> bool:
+        return any(kind.takes(value) for kind in self.kinds)
+
+    def problems_inside(self, value: Any, path: KeyPath) -> Iterator[Problem]:
+        yield from next(kind for kind in self.kinds if kind.takes(value)).problems_inside(value, path)
+
+    def gaps(self, value: Any, path: KeyPath) -> Iterator[Problem]:
+        for kind in self.kinds:
+            if kind.takes(value):
+                yield from kind.gaps(value, path)
+
+    def based(self, value: Any, base: Path) -> Any:
+        return next((kind.based(value, base) for kind in self.kinds if kind.takes(value)), value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [kind.schema() for kind in self.kinds]}
+
+    def requirements(self) -> dict[str, Any]:
+        return next(filter(None, (kind.requirements() for kind in self.kinds)), {})  # heeded by tables alone
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a table: what it takes and, for editors and docs, what it means."""
+
+    kind: Kind
+    description: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Table(Kind):
+    """A table of known keys. `elsewhere` says where keys belong that are often put here."""
+
+    keys: Mapping[str, Key] = field(hash=False)
+    elsewhere: Mapping[str, str] = field(default_factory=dict, hash=False)
+    example: str = "{}"
+    expected: str = "a table"
+    types = (dict,)
+
+    def problems_inside(self, value: Mapping[str, Any], path: KeyPath) -> Iterator[Problem]:
+        for name, item in value.items():
+            if name in self.keys:
+                yield from self.keys[name].kind.problems(item, (*path, name))
+            else:
+                yield Problem((*path, name), self._unknown(name, path))
+
+    def gaps(self, value: Any, path: KeyPath) -> Iterator[Problem]:
+        for name, key in self.keys.items() if isinstance(value, Mapping) else ():
+            if name in value:
+                yield from key.kind.gaps(value[name], (*path, name))
+            elif key.required:
+                yield Problem(path, f"{dotted(path)} has no {name}; write {name} = {key.kind.example}")
+
+    def based(self, value: Any, base: Path) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: self.keys[name].kind.based(item, base) if name in self.keys else item for name, item in value.items()
+        }
+
+    def schema(self) -> dict[str, Any]:
+        properties = {
+            name: {"description": re.sub("`", "", key.description), **key.kind.schema()}
+            for name, key in self.keys.items()
+        }
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+    def requirements(self) -> dict[str, Any]:
+        inner = {name: key.kind.requirements() for name, key in self.keys.items()}
+        parts = {
+            "required": [name for name, key in self.keys.items() if key.required],
+            "properties": {name: schema for name, schema in inner.items() if schema},
+        }
+        return {word: part for word, part in parts.items() if part}
+
+    def _unknown(self, name: str, path: KeyPath) -> str:
+        if name in self.elsewhere:
+            return f"unknown key {dotted((*path, name))}; {name} belongs {self.elsewhere[name]}"
+        close = get_close_matches(name, self.keys, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        return f"unknown key {dotted((*path, name))}{meant} (known: {', '.join(self.keys)})"
+
+
+@dataclass(frozen=True)
+class Named(Kind):
+    """A table of values by names that a person chose; `example` is one with its name."""
+
+    of: Kind
+    example: str
+    expected: str
+    types = (dict,)
+
+    def problems_inside(self, value: Mapping[str, Any], path: KeyPath) -> Iterator[Problem]:
+        for name, item in value.items():
+            yield from self.of.problems(item, (*path, name))
+
+    def gaps(self, value: Any, path: KeyPath) -> Iterator[Problem]:
+        for name, item in value.items() if isinstance(value, Mapping) else ():
+            yield from self.of.gaps(item, (*path, name))
+
+    def based(self, value: Any, base: Path) -> Any:
+        return {n: self.of.based(item, base) for n, item in value.items()} if isinstance(value, dict) else value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": self.of.schema()}
+
+    def requirements(self) -> dict[str, Any]:
+        inner = self.of.requirements()
+        return {"additionalProperties": inner} if inner else {}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        text = "{" + ", ".join(f"{dotted((str(k),))} = {_text(v)}" for k, v in value.items()) + "}"
+    elif isinstance(value, list):
+        text = "[" + ", ".join(map(_text, value[:_LONGEST_SHOWN])) + "]"
+    else:
+        text = quoted(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."

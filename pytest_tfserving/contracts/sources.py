@@ -1,0 +1,120 @@
+"""A contract file with the files that it includes, as one table, and where each of its keys stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pytest_tfserving.contracts.keys import CONTRACT
+from pytest_tfserving.contracts.kinds import BasedPath, Problem
+from pytest_tfserving.errors import SpecError
+from pytest_tfserving.toml import Document, KeyPath, load, shown
+
+_MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The documents that a contract is made of, the one that wins first, and what they come to.
+
+    Paths in `values` are BasedPath: each starts at the directory of the file that it stands in.
+    """
+
+    documents: tuple[Document, ...] = field(repr=False)
+    values: Mapping[str, Any]
+
+    def document_of(self, path: KeyPath) -> Document:
+        """The document that the value at `path` comes from; the contract file itself for what stands in none."""
+        return next((document for document in self.documents if holds(document.values, path)), self.documents[0])
+
+    def where(self, path: KeyPath) -> str:
+        """`half_plus_two.tfserving.toml:7`."""
+        return self.document_of(path).where(path)
+
+    def error(self, problems: Iterable[Problem]) -> SpecError:
+        """All problems as one error, a line each and more for those with a caret, in the order of the file."""
+        placed = [(self.document_of(p.path), self.document_of(p.path).line_of(p.path), p.sentence) for p in problems]
+        return _error(sorted(placed, key=lambda item: (self.documents.index(item[0]), item[1])))
+
+
+def read_sources(file: Path) -> Sources:
+    """The contract file and its includes. Raises SpecError, naming file and line, for all that is wrong in their form.
+
+    Included files come first and later ones win over earlier; the file itself wins over all, key by key. A list is
+    replaced as a whole.
+    """
+    documents: list[Document] = []
+    values = _read(file, (), documents)
+    documents.reverse()
+    problems = [
+        (document, document.line_of(problem.path), problem.sentence)
+        for document in documents
+        for problem in sorted(
+            CONTRACT.problems(document.values, ()), key=lambda problem: document.line_of(problem.path)
+        )
+    ]
+    if problems:
+        raise _error(problems)
+    return Sources(tuple(documents), values)
+
+
+def holds(values: Any, path: KeyPath) -> bool:
+    """Whether something stands at `path`."""
+    for part in path:
+        known = range(len(values)) if isinstance(values, list) else values if isinstance(values, Mapping) else ()
+        if part not in known:
+            return False
+        values = values[part]
+    return True
+
+
+def merged(base: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, Any]:
+    """Both tables, key by key; where both have a value that is not a table, the winner's."""
+    both = {**base, **winner}
+    for key in base.keys() & winner.keys():
+        if isinstance(base[key], Mapping) and isinstance(winner[key], Mapping):
+            both[key] = merged(base[key], winner[key])
+    return both
+
+
+def _read(file: Path, chain: tuple[Path, ...], documents: list[Document]) -> dict[str, Any]:
+    """The values of a file over those of its includes; appends each document behind those that it wins over."""
+    document = load(file)
+    base: dict[str, Any] = {}
+    for position, included in _includes(document):
+        target = included.absolute.resolve()
+        where = document.where(position)
+        if target in (*chain, file.resolve()):
+            names = [shown(name) for name in (*chain, file.resolve(), target)]
+            raise SpecError(f"{where}: circular include: {' -> '.join(names[names.index(shown(target)) :])}")
+        if not target.is_file():
+            raise SpecError(f"{where}: no such file to include: {included.absolute}{_similar(included.absolute)}")
+        base = merged(base, _read(target, (*chain, file.resolve()), documents))
+    documents.append(document)
+    return merged(base, CONTRACT.based({k: v for k, v in document.values.items() if k != "include"}, file.parent))
+
+
+def _includes(document: Document) -> list[tuple[KeyPath, BasedPath]]:
+    """The paths that a document includes, each with its place; none where `include` has another form."""
+    given = document.values.get("include", [])
+    listed: list[tuple[KeyPath, Any]] = [(("include",), given)]
+    if isinstance(given, list):
+        listed = [(("include", index), path) for index, path in enumerate(given)]
+    return [(place, BasedPath(path, document.file.parent)) for place, path in listed if isinstance(path, str) and path]
+
+
+def _similar(missing: Path) -> str:
+    if not missing.parent.is_dir():
+        return f"; there is no directory {missing.parent}"
+    names = [path.name for path in missing.parent.glob("*.toml")]
+    close = get_close_matches(missing.name, names, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _error(problems: list[tuple[Document, int, str]]) -> SpecError:
+    lines = [f"{shown(document.file)}:{line}: {sentence}" for document, line, sentence in problems[:_MOST_SHOWN]]
+    more = len(problems) - len(lines)
+    return SpecError("\n".join([*lines, *([f"... and {more} more"] if more > 0 else [])]))

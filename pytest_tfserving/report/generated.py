@@ -1,0 +1,89 @@
+"""What generated requests found, as it stands in a failing test's report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_tfserving.errors import RequestError, TensorError
+from pytest_tfserving.report.tensors import request_lines, tensor_lines
+
+if TYPE_CHECKING:
+    from pytest_tfserving.contracts.generated import Arrays, GeneratedFailure, RefusalFailure
+    from pytest_tfserving.golden.check import Outcome
+
+
+def expected_refusal_failure(outcome: Outcome, model: str) -> str:
+    """A golden case that expects a refusal, and was answered or refused otherwise."""
+    refusal = outcome.refusal
+    assert refusal is not None
+    lines = [
+        f"golden {outcome.case.where} expects {model} to refuse with {refusal.expected} over {outcome.transport} "
+        f"(signature {outcome.signature.name!r})",
+        "",
+    ]
+    if refusal.error is not None:
+        return "\n".join([*lines, f"refused otherwise: {refusal.error}"])
+    lines += ["answered:", *tensor_lines(refusal.answered)]
+    lines += ["", "if the answer is right: take expect_error out and record it with `pytest --tfserving-update`"]
+    return "\n".join(lines)
+
+
+def generated_failure(failure: GeneratedFailure, model: str, node_id: str) -> str:
+    """A request that was not answered as promised, and the command that sends it again."""
+    name = failure.signature.name
+    broken = {
+        "broken": "is not answered as promised",
+        "refused": "is answered with what cannot be read" if isinstance(failure.error, TensorError) else "is refused",
+        "gone": "gets no answer",
+    }
+    lines = [f"a generated request {broken[failure.kind]} by {model} over {failure.transport} (signature {name!r})", ""]
+    lines += failure.problems if failure.error is None else [str(failure.error)]
+    if failure.outputs:
+        lines += ["", "answered:", *tensor_lines(failure.outputs)]
+    lines += ["", *request_lines(failure.inputs, name, failure.transport)]
+    if not failure.is_final and failure.inputs:
+        first = next(iter(failure.inputs))
+        lines += [
+            "",
+            f"if clients send no such values, say what they send: [properties.{name}] inputs.{first} = "
+            "{ min = ..., max = ... }",
+        ]
+    return "\n".join([*lines, "", *_how_found(failure, node_id)])
+
+
+def refusals_failure(failure: RefusalFailure, model: str, node_id: str) -> str:
+    """A request that breaks the signature and was not refused as it should be, and the command that sends it again."""
+    name, invalid = failure.signature.name, failure.invalid
+    wrong = {
+        "answered": f"is answered; {invalid.code.name} was expected",
+        "refused": f"is refused otherwise than with {invalid.code.name}",
+        "harmed": "changes what the next one is answered",
+        "gone": "gets no answer",
+    }
+    lines = [
+        f"a request that {invalid.what} {wrong[failure.kind]} by {model} over {failure.transport} (signature {name!r})",
+        "",
+    ]
+    if failure.refusal is not None:
+        error = failure.refusal.error
+        lines += [str(error)] if error else ["answered:", *tensor_lines(failure.refusal.answered)]
+    if failure.kind == "harmed":
+        lines += ["before:", *_answer(failure.before), "after:", *_answer(failure.after)]
+    if failure.error is not None:
+        lines.append(str(failure.error))
+    lines += ["", *request_lines(invalid.inputs, name, failure.transport, invalid.code.name)]
+    return "\n".join([*lines, "", *_how_found(failure, node_id)])
+
+
+def _answer(answer: Arrays | RequestError | None) -> list[str]:
+    return [f"  {answer}"] if answer is None or isinstance(answer, RequestError) else tensor_lines(answer)
+
+
+def _how_found(failure: GeneratedFailure | RefusalFailure, node_id: str) -> list[str]:
+    lines = [f"found at request {failure.tried} of {failure.examples}"]
+    if failure.is_flaky:
+        lines[0] += "; the same request did not fail again"
+    elif failure.is_smallest:
+        lines[0] += ", then made as small as it gets"
+    command = f"pytest {node_id!r} --tfserving-seed={failure.seed} --tfserving-max-examples={failure.examples}"
+    return [*lines, f"again: {command}"]
