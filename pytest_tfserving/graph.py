@@ -75,6 +75,8 @@ class Graph:
 
     def _called_by(self, node: tf.NodeDef) -> Iterator[str]:
         """A node calls a function by its op, or by an attribute: the body of a loop, the function of a call."""
+        if not self._functions:  # most of a TF1 graph's time, and it has many nodes
+            return
         if node.op in self._functions:
             yield node.op
         for value in node.attr.values():

@@ -17,6 +17,7 @@ from pytest_tfserving.export import Export
 if TYPE_CHECKING:  # requests, grpc and numpy are loaded when a server is on its way, not before
     from pytest_tfserving.clients.grpc import GrpcClient
     from pytest_tfserving.clients.rest import RestClient
+    from pytest_tfserving.contracts.strategies import Strategies
     from pytest_tfserving.schema import ModelSchema, Signature
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
@@ -87,6 +88,13 @@ class Served:
     def signatures(self) -> Mapping[str, Signature]:
         """The signatures that a client can call, by name, as the server's metadata lists them."""
         return self.schema.callable_signatures
+
+    @property
+    def strategies(self) -> Strategies:
+        """Strategies of requests for hypothesis. Raises SpecError where that is not installed."""
+        from pytest_tfserving.contracts.strategies import Strategies
+
+        return Strategies(self.schema)
 
     def logs(self) -> str:
         """All that the server has written so far; empty for one that was only addressed."""

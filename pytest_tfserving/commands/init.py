@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_tfserving.contracts.draft import draft, is_served, merge
+from pytest_tfserving.contracts.draft import draft, is_served, merge, one_line
 from pytest_tfserving.contracts.file import SUFFIX, ModelContract, read_contract
 from pytest_tfserving.errors import ExportError, SpecError, TFServingError
 from pytest_tfserving.export import find_export, name_of_path
@@ -28,6 +28,8 @@ from pytest_tfserving.schema import Signature
 from pytest_tfserving.toml import shown
 
 FAILED = 2
+
+_MOST_SHOWN = 10
 
 
 @dataclass
@@ -110,7 +112,8 @@ def _init(options: argparse.Namespace) -> list[str]:
             _plan_goldens(plan, new, directory)
         text = file.read_bytes().decode("utf-8")
         plan.written[file] = merge(text, known.key, new)
-        plan.said.append(f"added to {shown(file.absolute())}: {', '.join(signature.name for signature in new[:10])}")
+        names = [one_line(signature.name) for signature in new]
+        plan.said.append(f"added to {shown(file.absolute())}: {', '.join(names[:_MOST_SHOWN])}{_and_more(names)}")
     for path, text in plan.written.items():
         _write(path, text)
     read_contract(file)  # what was written is a contract, or the person is told at once
@@ -146,18 +149,20 @@ def _signatures(directory: Path, tags: tuple[str, ...]) -> list[Signature]:
 def _plan_goldens(plan: _Plan, signatures: Sequence[Signature], directory: Path) -> None:
     """A golden file a signature, with a request of made-up values where these can be guessed."""
     names: set[str] = set()
+    said: list[str] = []
     for signature in signatures:
         file = directory / f"{_file_name(signature.name, names)}.json"
         sample = (
             sample_of(signature) if is_served(signature) else Sample({}, problem="no client can send all that it takes")
         )
         if file.exists():
-            plan.said.append(f"kept {shown(file.absolute())}: a golden is never written over")
+            said.append(f"kept {shown(file.absolute())}: a golden is never written over")
         elif sample.problem:
-            plan.left_out[file] = f"{signature.name} has no request yet, for {sample.problem}"
+            plan.left_out[file] = f"{one_line(signature.name)} has no request yet, for {sample.problem}"
         else:
             plan.written[file] = _golden(signature, sample)
-            plan.said.append(f"wrote {shown(file.absolute())}: a request of made-up values")
+            said.append(f"wrote {shown(file.absolute())}: a request of made-up values")
+    plan.said += _capped(said)
 
 
 def _golden(signature: Signature, sample: Sample) -> str:
@@ -208,7 +213,7 @@ def _golden_directory(model: ModelContract) -> Path | None:
 def _closing(plan: _Plan, file: Path) -> list[str]:
     """What is left to do."""
     command = f"pytest {shlex.quote(shown(file.absolute()))}"
-    lines = [f"{what}: write one into {shown(path.absolute())}" for path, what in plan.left_out.items()]
+    lines = _capped([f"{what}: write one into {shown(path.absolute())}" for path, what in plan.left_out.items()])
     if not file.name.endswith(SUFFIX):
         lines.append(f"note: pytest collects contracts by their name, *{SUFFIX}, and {file.name} is none")
     recorded = any(path != file for path in plan.written)
@@ -218,6 +223,15 @@ def _closing(plan: _Plan, file: Path) -> list[str]:
 def _relative(path: Path, file: Path) -> str:
     """A path as a contract file writes it: from the directory of the file."""
     return os.path.relpath(os.path.abspath(path), os.path.abspath(file.parent))  # noqa: PTH100  # links keep their names
+
+
+def _capped(lines: list[str]) -> list[str]:
+    more = _and_more(lines)
+    return [*lines[:_MOST_SHOWN], *([more.strip(" ,")] if more else [])]
+
+
+def _and_more(listed: Sequence[str]) -> str:
+    return f", and {len(listed) - _MOST_SHOWN:,} more" if len(listed) > _MOST_SHOWN else ""
 
 
 def _count(signatures: Sequence[Signature]) -> str:

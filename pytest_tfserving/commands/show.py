@@ -32,16 +32,20 @@ The exit status is 0, or 1 where --lint finds something that fails, or 2 where t
 def run(arguments: Sequence[str]) -> int:
     """Prints the export; the exit status. What cannot be read is said on stderr, without a traceback."""
     given = _parser().parse_args(arguments)
-    tags = None if given.tags is None else tuple(tag for tag in given.tags.split(",") if tag)
     try:
-        export = find_export(given.export)
-        version = export.latest if given.version is None else given.version
-        if version not in export.versions:
-            raise ExportError(f"{given.export} has no version {version}; it has {_versions(export)}")
-        inspection = inspect(export.versions[version], tags)
-    except (ExportError, OSError, ValueError) as error:  # ValueError: a path with a NUL
-        print(f"pytest-tfserving show: {error}", file=sys.stderr)
+        return _show(given)
+    except (ExportError, OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        print(f"pytest-tfserving show: {printable(str(error))}", file=sys.stderr)
         return UNUSABLE
+
+
+def _show(given: argparse.Namespace) -> int:
+    tags = None if given.tags is None else tuple(tag for tag in given.tags.split(",") if tag)
+    export = find_export(given.export)
+    version = export.latest if given.version is None else given.version
+    if version not in export.versions:
+        raise ExportError(f"{given.export} has no version {version}; it has {_versions(export)}")
+    inspection = inspect(export.versions[version], tags)
     verdict = _lint(inspection, given.fail_on) if given.lint else None
     if given.json:
         print_out(json.dumps(_document(given.export, export, version, inspection, verdict), indent=2))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_tfserving.errors import SpecError
-from pytest_tfserving.grammar import parse_tensor_spec
+from pytest_tfserving.grammar import DTYPES
 from pytest_tfserving.schema import METHODS, Signature, TensorSpec
 from pytest_tfserving.toml import dotted, quoted
 
@@ -30,12 +30,12 @@ def draft(
 
     `left_out` are sentences for what has no golden case; `goldens` is None where nothing has one.
     """
-    lines = [_HEAD.format(name=_one_line(name), batch=_BATCH), "[model]"]
+    lines = [_HEAD.format(name=one_line(name), batch=_BATCH), "[model]"]
     lines += [f"{dotted((key,))} = {_value(value)}" for key, value in model.items()]
     for signature in signatures:
         lines += ["", signature_table(signature)]
     lines += ["", "[goldens]" if goldens is not None else "# [goldens]"]
-    lines += [f"# {_one_line(sentence)}" for sentence in left_out]
+    lines += [f"# {one_line(sentence)}" for sentence in left_out]
     lines += [f"path = {quoted(goldens)}" if goldens is not None else '# path = "goldens"']
     return "\n".join([*lines, "", "[lint]", ""])
 
@@ -57,12 +57,7 @@ def signature_table(signature: Signature) -> str:
 
 def is_served(signature: Signature) -> bool:
     """Whether clients can send and receive every tensor of the signature: no resource, variant or quantized one."""
-    try:
-        for spec in (*signature.inputs.values(), *signature.outputs.values()):
-            parse_tensor_spec(str(spec))
-    except SpecError:
-        return False
-    return True
+    return all(spec.dtype in DTYPES for spec in (*signature.inputs.values(), *signature.outputs.values()))
 
 
 def with_batch(signature: Signature) -> Signature:
@@ -90,7 +85,8 @@ def merge(text: str, key: str | None, signatures: Iterable[Signature]) -> str:
             holder["signatures"] = tomlkit.table(is_super_table=True)
         for signature in signatures:
             if is_served(signature):
-                table: Any = tomlkit.parse(f"{signature_table(signature)}\n")["signatures"]
+                written = f"{signature_table(signature)}\n".replace("\n", "\r\n" if "\r\n" in text else "\n")
+                table: Any = tomlkit.parse(written)["signatures"]
                 holder["signatures"][signature.name] = table[signature.name]
         merged = tomlkit.dumps(document)
     except (TOMLKitError, TypeError, ValueError) as error:
@@ -98,6 +94,11 @@ def merge(text: str, key: str | None, signatures: Iterable[Signature]) -> str:
     if not _keeps(text, merged):
         raise SpecError("no table can be added to [signatures] without a change to what is there; write it as tables")
     return merged
+
+
+def one_line(text: str) -> str:
+    """Text for a comment or a message, which ends with its line and holds no control characters."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _keeps(text: str, merged: str) -> bool:
@@ -118,8 +119,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     return quoted(value) if isinstance(value, str) else str(value)
-
-
-def _one_line(text: str) -> str:
-    """Text for a comment, which ends with its line and holds no control characters."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.promises import Promises
-from pytest_tfserving.contracts.refusals import REFUSED_BY_SERVER, Invalid, Kind, invalid, possible_kinds
+from pytest_tfserving.contracts.refusals import REFUSED_BY_SERVER, Invalid, Kind, invalid
 from pytest_tfserving.contracts.rest_form import why_not_rest
 from pytest_tfserving.contracts.search import search
 from pytest_tfserving.contracts.strategies import inputs
@@ -44,9 +44,9 @@ class GeneratedFailure:
     """A request that the signature allows, and that was not answered as promised.
 
     `kind`: `broken` has `problems` in the answer `outputs`; `refused` has the server's `error`, or that of reading
-    its answer; `gone` has the error with which the server's answers ended. Of `examples` requests from `seed`, `tried` were sent until the first that
-    failed. `is_smallest` says that it was made as small as it gets, `is_flaky` that the same request
-    did not fail again.
+    its answer; `gone` has the error with which the server's answers ended. Of `examples` requests from `seed`, `tried`
+    were sent until the first that failed. `is_smallest` says that it was made as small as it gets, `is_flaky` that the
+    same request did not fail again.
     """
 
     kind: Literal["broken", "refused", "gone"]
@@ -161,11 +161,6 @@ def check_refusals(
     time. Raises SpecError as check_generated.
     """
     carrying = [sender for sender in senders if sender.transport != "rest" or not why_not_rest(signature)]
-    kinds = possible_kinds(signature, expected)
-    if all(sender.transport == "rest" for sender in senders):
-        kinds = tuple(kind for kind in kinds if kind != "extra")  # REST ignores those in columns
-    if not carrying or not kinds:
-        return None
 
     def look(request: Invalid) -> RefusalFailure | None:
         for sender in carrying:
@@ -176,7 +171,10 @@ def check_refusals(
         return None
 
     seed = USUAL_SEED if seed is None else seed
-    requests = invalid(signature, expected, promises.inputs if promises else None, kinds=kinds)
+    transports = [sender.transport for sender in carrying]
+    requests = invalid(signature, expected, promises.inputs if promises else None, transports=transports)
+    if requests.is_empty:
+        return None
     found = search(requests, look, examples=examples, seed=seed)
     if found is None:
         return None

@@ -71,11 +71,18 @@ def invalid(
     values: Mapping[str, Values] | None = None,
     *,
     kinds: Collection[Kind] = KINDS,
+    transports: Collection[str] = ("grpc", "rest"),
 ) -> st.SearchStrategy[Invalid]:
-    """Requests that the signature does not allow, of those kinds that it can tell. Raises SpecError as inputs()."""
+    """Requests that the signature does not allow, of those kinds that it can tell, wrong over one of `transports`.
+
+    Raises SpecError as inputs().
+    """
     chosen = [kind for kind in possible_kinds(signature, expected) if kind in kinds]
+    if "grpc" not in transports:
+        chosen = [kind for kind in chosen if kind != "extra"] if why_not_rest(signature) is None else []
     requests = inputs(signature, expected, values, leave_out=False)
-    return _broken(signature, specs_of(signature, expected), requests, chosen) if chosen else st.nothing()
+    specs = specs_of(signature, expected)
+    return _broken(signature, specs, requests, chosen, "grpc" in transports) if chosen else st.nothing()
 
 
 @st.composite
@@ -85,6 +92,7 @@ def _broken(
     specs: Mapping[str, TensorSpec],
     requests: st.SearchStrategy[Inputs],
     kinds: list[Kind],
+    over_grpc: bool,
 ) -> Invalid:
     kind = draw(st.sampled_from(kinds))
     valid = draw(requests)
@@ -101,11 +109,13 @@ def _broken(
     elif kind == "dtype":
         name = draw(st.sampled_from(list(specs)))
         wanted = specs[name].dtype
-        other = draw(st.sampled_from([dtype for dtype in DTYPES if dtype != wanted]))
+        # Few are wrong over REST, so that half of the choices are among them.
+        in_json = [dtype for dtype in DTYPES if _is_other_json(dtype, wanted)]
+        others = st.sampled_from([dtype for dtype in DTYPES if dtype != wanted])
+        other = draw(st.sampled_from(in_json) | others if over_grpc else st.sampled_from(in_json))
         sent = {**valid, name: _zeros(valid[name].shape, other)}
         what = f"has {other} in {name!r}, which is {wanted}"
-        no_json = other.startswith("complex") or valid[name].size == 0
-        over_rest = over_rest and not no_json and not rest_reads_as(other, wanted)
+        over_rest = over_rest and valid[name].size > 0 and other in in_json
     else:
         fitting = [n for n, spec in specs.items() if (_fixed(spec) if kind == "size" else spec.shape is not None)]
         name = draw(st.sampled_from(fitting))
@@ -120,6 +130,10 @@ def _broken(
         what = f"has shape {list(changed)} in {name!r}, which is {specs[name]}"
         over_rest = over_rest and why_not_rest(signature, sent) is None
     return Invalid(kind, sent, valid, what, ("grpc", "rest") if over_rest else ("grpc",))
+
+
+def _is_other_json(sent: str, wanted: str) -> bool:
+    return not sent.startswith("complex") and not rest_reads_as(sent, wanted)
 
 
 def _names(specs: Mapping[str, TensorSpec]) -> list[str]:

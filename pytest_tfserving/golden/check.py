@@ -122,9 +122,15 @@ def _send_as_written(case: Case, client: Predictor, signature: Signature) -> dic
     if client.transport == "rest":
         inputs = _with_arrays(case, case.request["inputs"])
     else:
-        columns = _columns(case, case.request, list(signature.inputs), "input")
+        names = [] if _are_named(case.request.get("instances")) else list(signature.inputs)
+        columns = _columns(case, case.request, names, "input")
         inputs = {name: _as_array(case, value, signature, name) for name, value in columns.items()}
     return unfitted.predict(inputs=inputs, signature_name=signature.name, fit=False)
+
+
+def _are_named(rows: Any) -> bool:
+    """Whether rows are objects by input name, of a signature with one input too."""
+    return isinstance(rows, list) and all(isinstance(row, dict) and set(row) != {"b64"} for row in rows)
 
 
 def _with_arrays(case: Case, value: Any) -> Any:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-from pytest_tfserving.reference.frames import ANSWER, ERROR, NOT_LOADED, READY, read_frame, write_frame
+from pytest_tfserving.reference.frames import ANSWER, ERROR, NOT_LOADED, READY, REQUEST, read_frame, write_frame
 from pytest_tfserving.savedmodel import read_saved_model
 from pytest_tfserving.wire import serving_pb2 as serving
 from pytest_tfserving.wire import tensorflow_pb2 as wire
@@ -51,12 +52,14 @@ def main(directory: str, tags: list[str]) -> None:
 
 
 def _receive(requests: BinaryIO, queue: SimpleQueue[bytes]) -> None:
-    """Reads ahead, so that the end of stdin is seen while a model runs."""
-    while True:
-        try:
-            queue.put(read_frame(requests)[1])
-        except (EOFError, ValueError, OSError):
-            os._exit(0)
+    """Reads ahead, so that the end of stdin is seen while a model runs; so is whatever is no request."""
+    with suppress(Exception):
+        while True:
+            kind, message = read_frame(requests)
+            if kind != REQUEST:
+                break
+            queue.put(message)
+    os._exit(0)
 
 
 class Defaults:
@@ -77,7 +80,7 @@ class Defaults:
 def _predict(tf: Any, signatures: Any, request: serving.PredictRequest, defaults: Defaults) -> serving.PredictResponse:
     name = request.model_spec.signature_name
     if name not in signatures:
-        known = ", ".join(map(repr, signatures)) or "none"
+        known = ", ".join(map(repr, sorted(signatures))) or "none"
         raise tf.errors.NotFoundError(None, None, f"no signature {name!r}; the SavedModel has {known}")
     function, inputs = signatures[name], dict(request.inputs)
     if set(function.structured_input_signature[1]) - set(inputs):

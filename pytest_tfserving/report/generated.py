@@ -31,12 +31,14 @@ def expected_refusal_failure(outcome: Outcome, model: str) -> str:
 def generated_failure(failure: GeneratedFailure, model: str, node_id: str) -> str:
     """A request that was not answered as promised, and the command that sends it again."""
     name = failure.signature.name
-    broken = {
-        "broken": "is not answered as promised",
-        "refused": "is answered with what cannot be read" if isinstance(failure.error, TensorError) else "is refused",
-        "gone": "gets no answer",
-    }
-    lines = [f"a generated request {broken[failure.kind]} by {model} over {failure.transport} (signature {name!r})", ""]
+    did = {
+        "broken": "does not answer a generated request as promised",
+        "refused": "refuses a generated request",
+        "gone": "gives no answer to a generated request",
+    }[failure.kind]
+    if isinstance(failure.error, TensorError):
+        did = "answers a generated request with what cannot be read"
+    lines = [f"{model} {did} (over {failure.transport}, signature {name!r})", ""]
     lines += failure.problems if failure.error is None else [str(failure.error)]
     if failure.outputs:
         lines += ["", "answered:", *tensor_lines(failure.outputs)]
@@ -54,15 +56,17 @@ def generated_failure(failure: GeneratedFailure, model: str, node_id: str) -> st
 def refusals_failure(failure: RefusalFailure, model: str, node_id: str) -> str:
     """A request that breaks the signature and was not refused as it should be, and the command that sends it again."""
     name, invalid = failure.signature.name, failure.invalid
-    wrong = {
-        "answered": f"is answered; {invalid.code.name} was expected",
-        "refused": f"is refused otherwise than with {invalid.code.name}",
-        "harmed": "changes what the next one is answered",
-        "gone": "gets no answer",
-    }
+    code = invalid.code.name
+    did = {
+        "answered": f"answers a request that should be refused with {code}",
+        "refused": f"refuses a request otherwise than with {code}",
+        "harmed": "answers a request otherwise after one that should be refused",
+        "gone": f"gives no answer to a request that should be refused with {code}",
+    }[failure.kind]
     lines = [
-        f"a request that {invalid.what} {wrong[failure.kind]} by {model} over {failure.transport} (signature {name!r})",
+        f"{model} {did} (over {failure.transport}, signature {name!r})",
         "",
+        f"the request {invalid.what}",
     ]
     if failure.refusal is not None:
         error = failure.refusal.error

@@ -120,7 +120,7 @@ def test_the_factory_and_the_checker_are_documented():
 
 
 def test_errors_codes_and_dtypes_are_documented():
-    fixtures, markers = ((DOCS / name).read_text() for name in ("fixtures.md", "markers.md"))
+    fixtures, contracts = ((DOCS / name).read_text() for name in ("fixtures.md", "contracts.md"))
     assert [name for name in pytest_tfserving.__all__ if name not in fixtures] == []
     assert f"`{' '.join(code.name for code in Code)}`" in fixtures
-    assert f"`{' '.join(DTYPES)}`" in markers
+    assert f"`{' '.join(DTYPES)}`" in contracts

@@ -70,7 +70,7 @@ def find_broken(ask, export, name, inputs, table, expects=None):
             {"x": X},
             {"inputs": {"x": {"min": 0}}, "outputs": {"y": {"finite": True, "increasing_in": "x"}}},
         ),
-        ("scaled", {"x": X}, {"same": ("repeated", "alone", "order", "rest-columns")}),
+        ("scaled", {"x": X}, {"same": ("repeated", "alone", "order", "grpc")}),
         ("scaled", {"x": X, "by": np.array(-3, "f4")}, {"same": ("repeated", "alone", "order", "rest-columns")}),
         ("scaled", {"x": X}, {"outputs": {"y": {"increasing_in": "x"}}}),
         ("scaled", {"x": X, "by": np.array(-3, "f4")}, {"outputs": {"y": {"decreasing_in": "x", "increasing_in": "by"}}}),
@@ -102,9 +102,9 @@ def test_promises_that_are_broken(ask, export, signature, inputs, table, broken)
 
 
 def test_a_model_that_counts_its_calls(ask):
-    inputs = {"delta": np.array(1, "f4")}
-    assert find_broken(ask, MODELS / "counter", "incr", inputs, {"same": ["repeated"]}) == ["repeated"]
-    assert find_broken(ask, MODELS / "counter", "get", {}, {"same": ["repeated", "grpc", "rest-columns"]}) == []
+    counter = MODELS.parent / "upstream" / "counter"
+    assert find_broken(ask, counter, "incr_counter", {}, {"same": ["repeated"]}) == ["repeated"]
+    assert find_broken(ask, counter, "get_counter", {}, {"same": ["repeated", "grpc"]}) == []
 
 
 @pytest.mark.parametrize(("signature", "broken"), [("tokens", []), ("average", ["padding length 3 grown by 1"])])
@@ -117,6 +117,8 @@ def test_padding(ask, signature, broken):
 def test_what_the_server_refuses_is_broken_with_its_words(ask):
     [refused] = find_broken(ask, EXPORTS / "batched", "mean", {"x": X}, {"same": ["rest-rows"]})
     assert refused.startswith("rest-rows  INVALID_ARGUMENT over rest, HTTP 400")
+    [refused] = find_broken(ask, EXPORTS / "promised", "scaled", {"x": X}, {"same": ["rest-columns"]})
+    assert "Missing named input: by" in refused  # REST knows no defaults
     [refused] = find_broken(
         ask, EXPORTS / "promised", "table", {"ids": np.array([3])}, {"outputs": {"y": {"increasing_in": "ids"}}}
     )

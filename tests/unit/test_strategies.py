@@ -75,9 +75,7 @@ class TestEveryRequest:
             elif spec.dtype != "bool":
                 assert np.isfinite(request[name].astype("c16")).all()
 
-    @pytest.mark.parametrize(
-        "dtype", [dtype for dtype in DTYPES if "complex" not in dtype and dtype not in ("string", "bool")]
-    )
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int8", "int64", "uint64"])
     @pytest.mark.parametrize("limits", [(0, 1), (0.1, 100.3), (None, 3.7), (-2, None), (5, 5)], ids=str)
     @pytest.mark.parametrize("shape", ["", "40, 50"])
     def test_numbers_keep_to_their_limits(self, dtype, limits, shape):
@@ -178,7 +176,7 @@ class TestMany:
         images = inputs(signature(image="float32[batch, 32, 32, 3]"), values={"image": Values(min=0, max=255)})
         assert any(len(np.unique(request["image"])) > 100 for request in requests_of(images))
         smallest = find(
-            images, lambda request: (request["image"] > 7).any(), settings=settings(NO_LIMITS, max_examples=200)
+            images, lambda request: (request["image"] > 7).any(), settings=settings(NO_LIMITS, max_examples=50)
         )
         assert smallest["image"].shape == (1, 32, 32, 3)
         assert set(np.unique(smallest["image"])) <= {0.0, 8.0}
