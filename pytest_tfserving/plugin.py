@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tfserving.errors import ContractWarning, SpecError, TFServingError
+from pytest_tfserving.errors import Code, ContractWarning, SpecError, TFServingError
 from pytest_tfserving.fixtures import (
     SESSION,
     requested,
@@ -32,6 +32,9 @@ __all__ = ["tfserving_fixture", "tfserving_golden", "tfserving_grpc", "tfserving
 
 _GOLDEN = "tfserving_golden_case"
 _RUN_KEY = "tfserving_run"
+# A process that has closed its connections is gone a moment later, or writes its core for longer.
+_SECONDS_TO_END = 1.0
+
 _CONTRACT_FILE = ".tfserving.toml"
 
 # Markers whose assertions ask a server; those of the others read the export's files.
@@ -132,17 +135,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.when == "call" and report.failed:
         try:
             for served in _served_to(item):
-                served.check_alive()
+                served.check_alive(within=_SECONDS_TO_END if Code.UNAVAILABLE.name in report.longreprtext else 0.0)
         except TFServingError as error:
             report.sections.append(("tfserving server", str(error)))
     return report
 
 
 def _served_to(item: pytest.Item) -> list[Served]:
-    """What a test may have asked: the marker's model, or all that the factory has served."""
+    """What a test may have asked: the model of its marker or contract, or all that the factory has served."""
     arguments = getattr(item, "funcargs", {})
     if "tfserving" in arguments:
         return [arguments["tfserving"]]
+    if "tfserving" in getattr(item, "fixturenames", ()) and hasattr(item, "subject"):
+        return item.config.stash[SESSION].serving.served_to(item.subject.request)
     if "tfserving_server" in getattr(item, "fixturenames", ()):
         return item.config.stash[SESSION].serving.everything_served()
     return []

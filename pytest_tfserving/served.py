@@ -100,10 +100,17 @@ class Served:
         """All that the server has written so far; empty for one that was only addressed."""
         return self._server.logs() if self._server else ""
 
-    def check_alive(self, doing: str = "during the run") -> None:
-        """Raises ServerDiedError, with the end of its log, where the server has ended by itself."""
-        if self._server:
+    def check_alive(self, doing: str = "during the run", within: float = 0.0) -> None:
+        """Raises ServerDiedError, with the end of its log, where the server has ended by itself.
+
+        A server whose connections break is not yet known to have ended: that may show `within` some seconds.
+        """
+        deadline = Deadline(within)
+        while self._server:
             self._server.check_alive(doing)
+            if deadline.passed:
+                return
+            deadline.pause()
 
     def wait_available(self, timeout: float) -> None:
         """Returns when the server says that the model is AVAILABLE.

@@ -126,6 +126,11 @@ class Serving:
         request = next(r for r, outcome in self._outcomes.items() if served in _models_of(outcome))
         return self.serve(replace(request, server_args=(*request.server_args, *server_args)))[served.name]
 
+    def served_to(self, request: ServeRequest) -> list[Served]:
+        """The models that an equal request was given; none where it failed or was never made."""
+        outcome = self._outcomes.get(request)
+        return _models_of(outcome) if outcome else []
+
     def everything_served(self) -> list[Served]:
         """All models that were served so far."""
         return [served for outcome in self._outcomes.values() for served in _models_of(outcome)]

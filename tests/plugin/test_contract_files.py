@@ -1,9 +1,12 @@
 """`*.tfserving.toml` as tests: their ids, how they are chosen, what they say when they fail."""
 
 import json
+import shutil
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+
+from tests.conftest import ROOT
 
 MODEL = '[model]\npath = "exports/half_plus_two"\n\n'
 SIGNATURE = """\
@@ -223,3 +226,14 @@ def test_an_answer_where_a_refusal_was_expected(repository, contract):
     result = repository.run()
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*INVALID_ARGUMENT*", "*2.5*"])
+
+
+def test_a_server_that_dies_is_named_with_its_last_words(repository, contract):
+    shutil.copytree(ROOT / "tests" / "server" / "exports" / "aborting", repository.path / "aborting")
+    contract(
+        '[model]\npath = "aborting"\n[requests.abort]\ninputs.x = 1\noutputs.y = 1\n',
+        "aborting.tfserving.toml",
+    )
+    result = repository.run("--tfserving-transport", "grpc")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*tfserving server*", "*aborting ended during the run*"])
