@@ -54,7 +54,12 @@ def page() -> str:
 def section(rule: Rule, direction: str | None) -> str:
     """A rule's part of the page."""
     kind = f"`{rule.level}`" + (f", {direction}" if direction else "")
-    return f"### {rule.id}\n\n{rule.title} ({kind})\n\nWhy: {rule.reason}\n\nDo: {rule.remedy}\n"
+    other = "risky" if rule.level != "risky" else "breaking"
+    return (
+        f"### {rule.id}\n\n{rule.title} ({kind})\n\nWhy: {rule.reason}\n\nDo: {rule.remedy}\n\n"
+        f'Set: `severities = {{ {rule.id} = "{other}" }}`, or `"off"`; '
+        f'accept: `{{ rule = "{rule.id}", reason = "..." }}` among `accepted`.\n'
+    )
 
 
 def direction_of(rule: Rule) -> str:

@@ -6,8 +6,8 @@ lines, no warning, and where the signature had `x` DT_INT32 -> `y` it had `input
 
 exports/old/1 has the signature that Keras 2 wrote, exports/new/1 the one that Keras 3 wrote, each spelled out as the
 function that Keras made of the model: Keras 2 named tensors after layers; Keras 3 after its own function's argument
-and TensorFlow's count of outputs, and it took the dtype of the layers for that of the input. The weights are the same,
-so that golden values that are sent by position would pass.
+and TensorFlow's count of outputs, and it took the dtype of the layers for that of the input. The weights are the same:
+a REST client that sends `{"instances": [[1, ...]]}` and names nothing gets the answers of before, all others get none.
 
 Keras 3.15 keeps int32 for such a model, and loses the names still (tf.saved_model.save); model.export() keeps `x` too,
 and gives `output_0`. For a model that is a class of its own both still take the dtype of the layers.

@@ -31,7 +31,7 @@ def find_changes(old: PromisedSignatures, new: PromisedSignatures) -> Iterator[F
     for name in sorted(before):
         if name in after:
             moved_from = _moved_default(before, after) if name == DEFAULT_SIGNATURE else None
-            if moved_from:
+            if moved_from is not None:
                 yield Finding.of(
                     rules.DEFAULT_SIGNATURE_MOVED,
                     f"{name} takes and gives what {moved_from} did: {_interface_text(after[name])}; it was "
@@ -69,6 +69,8 @@ def _find_signature_changes(
             f"--enable_signature_method_name_check refuses calls of another method",
             signature=name, old=old.method, new=new.method,
         )  # fmt: skip
+    if old.inputs == new.inputs and old.outputs == new.outputs:
+        return
     found: list[Finding] = []
     batch_opened = False
     if old.inputs is not None and new.inputs is not None:

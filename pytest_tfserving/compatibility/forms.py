@@ -29,7 +29,7 @@ def find_request_forms(signature: str, old: Specs, new: Specs) -> Iterator[Findi
         )  # fmt: skip
     if old and all(map(has_json_form, old.values())):
         without = _first(new, lambda spec: not has_json_form(spec))
-        if without:
+        if without is not None:
             yield Finding.of(
                 rules.REST_REQUEST_LOST,
                 f"input {without} is {new[without]}, for which REST has no form: no JSON client can call "
@@ -42,11 +42,11 @@ def find_request_forms(signature: str, old: Specs, new: Specs) -> Iterator[Findi
                 f"{signature} has no inputs any more, and REST cannot call such a signature; use gRPC",
                 signature=signature, side="input", old=_listed(old),
             )  # fmt: skip
-    if old and not _first(old, _is_scalar) and (scalar := _first(new, _is_scalar)):
+    if old and _first(old, _is_scalar) is None and (scalar := _first(new, _is_scalar)) is not None:
         yield Finding.of(
             rules.REST_ROW_REQUEST_LOST,
-            f'input {scalar} is {new[scalar]}, without a batch: REST\'s row format cannot send it, so that no request '
-            f'with "instances" passes; send "inputs" in columns',
+            f"input {scalar} is {new[scalar]}, without a batch: from REST's row format it arrives with a dimension for "
+            f'the instances; send "inputs" in columns',
             signature=signature, side="input", tensor=scalar, old=_spec(old, scalar), new=str(new[scalar]),
         )  # fmt: skip
 
@@ -71,14 +71,14 @@ def find_answer_forms(signature: str, old: Specs, new: Specs) -> Iterator[Findin
         )  # fmt: skip
     if old and all(map(has_json_form, old.values())):
         without = _first(new, lambda spec: not has_json_form(spec))
-        if without:
+        if without is not None:
             yield Finding.of(
                 rules.REST_ANSWER_LOST,
                 f"output {without} is {new[without]}, for which REST has no form: it refuses every answer of "
                 f"{signature}; use gRPC",
                 signature=signature, side="output", tensor=without, old=_spec(old, without), new=str(new[without]),
             )  # fmt: skip
-    if old and not _without_rows(old) and (uneven := _without_rows(new)):
+    if old and _without_rows(old) is None and (uneven := _without_rows(new)) is not None:
         yield Finding.of(
             rules.REST_ROW_ANSWER_LOST,
             f"output {uneven} is {new[uneven]}, which REST's row format cannot split into rows beside the rest: it "
@@ -132,7 +132,7 @@ def _is_scalar(spec: TensorSpec) -> bool:
 def _without_rows(outputs: Specs) -> str | None:
     """The first output that has no row for each example; a rank that is not known may have."""
     scalar = _first(outputs, _is_scalar)
-    if scalar:
+    if scalar is not None:
         return scalar
     first = {name: spec.shape[0] for name, spec in sorted(outputs.items()) if spec.shape}
     fixed = {name: size for name, size in first.items() if isinstance(size, int)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from pytest_tfserving.schema import TensorSpec
@@ -13,27 +13,24 @@ from pytest_tfserving.schema import TensorSpec
 _SIMILAR = 0.7
 
 # Past this many pairs names are not compared letter by letter: 10,000 inputs against 10,000 would take minutes.
-_MOST_PAIRS = 2_500
+_MOST_PAIRS = 400
 
 
 def find_renames(removed: Mapping[str, TensorSpec], added: Mapping[str, TensorSpec]) -> dict[str, str]:
     """New names by old ones, of the tensors on one side of a signature.
 
-    In this order: names that are much alike, of tensors that have their dtype or their shape in common; the only two
-    with one dtype and shape; the last two, with one dtype, or both numbers whose sizes fit each other. Where several
-    fit as well, none is chosen: a removal and an addition say less, but nothing wrong.
+    In this order: names that only differ in what all of them begin with; names that are much alike; the only two with
+    one dtype and shape; the last two, with one dtype, or both numbers whose sizes fit each other. Names count where the
+    tensors have their dtype or their shape in common. Where several fit as well, none is chosen: a removal and an
+    addition say less, but nothing wrong.
     """
-    renames = _alike(removed, added)
-
-    def left() -> tuple[list[str], list[str]]:
+    renames: dict[str, str] = {}
+    for pairing in (_same_but_for_prefix, _alike, _only_of_a_kind, _last_two):
         taken = set(renames.values())
-        return [name for name in removed if name not in renames], [name for name in added if name not in taken]
-
-    gone, new = left()
-    renames |= only_pairs({name: kind(removed[name]) for name in gone}, {name: kind(added[name]) for name in new})
-    gone, new = left()
-    if len(gone) == len(new) == 1 and _may_be_one(removed[gone[0]], added[new[0]]):
-        renames[gone[0]] = new[0]
+        renames |= pairing(
+            {name: spec for name, spec in removed.items() if name not in renames},
+            {name: spec for name, spec in added.items() if name not in taken},
+        )
     return renames
 
 
@@ -60,6 +57,23 @@ def _by_kind(kinds: Mapping[str, Hashable]) -> dict[Hashable, list[str]]:
     return names
 
 
+def _same_but_for_prefix(removed: Mapping[str, TensorSpec], added: Mapping[str, TensorSpec]) -> dict[str, str]:
+    """`serving_default_x`, `serving_default_n` that became `x`, `n`."""
+    if len(removed) < 2 or len(added) < 2:
+        return {}
+    old_prefix, new_prefix = len(_common_prefix(removed)), len(_common_prefix(added))
+    behind = {name[new_prefix:]: name for name in added}
+    pairs = {name: behind.get(name[old_prefix:]) for name in removed}
+    return {old: new for old, new in pairs.items() if new is not None and _related(removed[old], added[new])}
+
+
+def _common_prefix(names: Iterable[str]) -> str:
+    """What all names begin with, up to the end of a word."""
+    first, last = min(names), max(names)
+    same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[: first.rfind("_", 0, same) + 1]
+
+
 def _alike(removed: Mapping[str, TensorSpec], added: Mapping[str, TensorSpec]) -> dict[str, str]:
     if len(removed) * len(added) > _MOST_PAIRS:
         return only_pairs({name: _letters(name) for name in removed}, {name: _letters(name) for name in added})
@@ -70,6 +84,19 @@ def _alike(removed: Mapping[str, TensorSpec], added: Mapping[str, TensorSpec]) -
         if _related(removed[old], added[new]) and (score := _similarity(old, new)) >= _SIMILAR
     )
     return _best(scored)
+
+
+def _only_of_a_kind(removed: Mapping[str, TensorSpec], added: Mapping[str, TensorSpec]) -> dict[str, str]:
+    return only_pairs(
+        {name: kind(spec) for name, spec in removed.items()}, {name: kind(spec) for name, spec in added.items()}
+    )
+
+
+def _last_two(removed: Mapping[str, TensorSpec], added: Mapping[str, TensorSpec]) -> dict[str, str]:
+    if len(removed) != 1 or len(added) != 1:
+        return {}
+    [(old, before)], [(new, after)] = removed.items(), added.items()
+    return {old: new} if _may_be_one(before, after) else {}
 
 
 def _best(scored: Sequence[tuple[float, str, str]]) -> dict[str, str]:

@@ -43,7 +43,7 @@ def generated_failure(failure: GeneratedFailure, model: str, node_id: str) -> st
     if failure.outputs:
         lines += ["", "answered:", *tensor_lines(failure.outputs)]
     lines += ["", *request_lines(failure.inputs, name, failure.transport)]
-    if not failure.is_final and failure.inputs:
+    if failure.inputs:
         first = next(iter(failure.inputs))
         lines += [
             "",

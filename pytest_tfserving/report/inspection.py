@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from pytest_tfserving.grammar import DTYPES
 from pytest_tfserving.inspection import File, Inspection
 from pytest_tfserving.report.findings import printable
-from pytest_tfserving.schema import DEFAULT_SIGNATURE, INIT_OP_SIGNATURE, Signature, TensorSpec
+from pytest_tfserving.schema import DEFAULT_SIGNATURE, INIT_OP_SIGNATURE, METHODS, Signature, TensorSpec
 from pytest_tfserving.toml import dotted, quoted
 from pytest_tfserving.warmup_file import WARMUP_FILE
 
@@ -87,20 +88,26 @@ def _specs_document(specs: Mapping[str, TensorSpec]) -> dict[str, object]:
 
 def _signature(signature: Signature, everything: bool) -> Iterator[str]:
     yield f"[{dotted(['signatures', signature.name])}]"
-    yield f"method = {quoted(signature.method)}"
-    rows: list[tuple[str, str, str]] = []
+    yield _if(signature.method in METHODS, f"method = {quoted(signature.method)}")
+    rows: list[tuple[bool, str, str, str]] = []
     left_out = []
     for side, specs in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         tensors = list(specs.items())
         shown = tensors if everything else tensors[:_MOST_TENSORS]
-        rows += [(dotted([side, alias]), quoted(str(spec)), spec.tensor_name) for alias, spec in shown]
+        for alias, spec in shown:
+            rows.append((spec.dtype in DTYPES, dotted([side, alias]), quoted(str(spec)), printable(spec.tensor_name)))
         if len(shown) < len(tensors):
             left_out.append(f"# ... and {len(tensors) - len(shown)} more {side}; --all shows them")
-    key_width = max((len(key) for key, _, _ in rows), default=0)
-    spec_width = max((len(spec) for _, spec, _ in rows), default=0)
-    for key, spec, tensor in rows:
-        yield f"{key:<{key_width}} = {spec:<{spec_width}}  # {printable(tensor)}".rstrip()
+    key_width = max((len(key) for _, key, _, _ in rows), default=0)
+    spec_width = max((len(spec) for _, _, spec, _ in rows), default=0)
+    for is_grammar, key, text, tensor in rows:
+        yield _if(is_grammar, f"{key:<{key_width}} = {text:<{spec_width}}  # {tensor}".rstrip())
     yield from left_out
+
+
+def _if(contract_has_it: bool, line: str) -> str:
+    """A line, as a comment where no contract file may have it: another method, a dtype such as resource."""
+    return line if contract_has_it else f"# {line}"
 
 
 def _rest(inspection: Inspection, everything: bool) -> Iterator[str]:

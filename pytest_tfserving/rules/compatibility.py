@@ -315,9 +315,9 @@ REST_ANSWER_LOST = Rule(
 REST_ROW_REQUEST_LOST = Rule(
     "rest-row-request-lost",
     "breaking",
-    "REST's row format cannot send a request any more: an input has no batch dimension.",
-    "The row format puts one value an instance together along a first dimension (json_tensor.cc); a scalar cannot be "
-    "sent so, and as every input must be in every instance, no request with `instances` passes.",
+    "REST's row format cannot send what an input wants any more: it has no batch dimension.",
+    "The row format needs every input in every instance, and puts one value an instance together along a first "
+    "dimension (json_tensor.cc): a scalar arrives as a vector, on which an operation fails, or which it broadcasts.",
     "Give the input a batch dimension, or move REST clients to the columnar format.",
 )
 REST_ROW_ANSWER_LOST = Rule(

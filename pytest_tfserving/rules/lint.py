@@ -47,7 +47,7 @@ ASSET_MISSING = Rule(
     "breaking",
     "A file of assets/ that the graph reads is missing.",
     "The loader feeds the paths of assets to the initialiser, which reads the files, such as a table's vocabulary; "
-    "the load fails (tensorflow/cc/saved_model/loader.cc, RunInitOp).",
+    "the load fails (tensorflow/cc/saved_model/loader.cc, RunInitOp), or a request that reads one.",
     "Copy the export whole, or export it again.",
 )
 UNKNOWN_OP = Rule(
@@ -109,7 +109,7 @@ NO_OUTPUTS = Rule(
     "breaking",
     "A signature without outputs.",
     "There is nothing to fetch, and the session refuses that: 'Must specify at least one target to fetch or execute' "
-    "(tensorflow/core/common_runtime/direct_session.cc).",
+    "(tensorflow/core/graph/subgraph.cc).",
     "Return a tensor from the function, or leave it out of the signatures.",
 )
 TENSOR_NOT_IN_GRAPH = Rule(

@@ -23,6 +23,7 @@ from tests.conftest import EXAMPLES, MODELS
 
 HALF_PLUS_TWO = EXAMPLES / "half_plus_two" / "exports" / "half_plus_two" / "1"
 DTYPES = MODELS / "dtypes" / "1"
+EXAMPLES_MODEL = MODELS / "examples" / "1"
 
 # Tensors of these graphs: half_plus_two's placeholder, its answer, and its two variables as they are read.
 X, Y, A, B = "serving_default_x:0", "StatefulPartitionedCall:0", "a/Read/ReadVariableOp:0", "b/Read/ReadVariableOp:0"
@@ -75,6 +76,11 @@ def identity(dtype: str, output: str = "y") -> Interface:
     )
 
 
+# The model `examples` parses Examples, scores classes and adds something up.
+EXAMPLES_IN = {"inputs": ("examples:0", "string", (None,))}
+SCORES, CLASSES = ("TopKV2:0", "float32", (None, None)), ("GatherV2:0", "string", (None, None))
+SUM = ("add:0", "float32", (None,))
+
 BARE, NAMED = {"instances": [1, 2]}, {"instances": [{"x": 1}, {"x": 2}]}
 BARE_COLUMNS, COLUMNS = {"inputs": [1, 2]}, {"inputs": {"x": [1, 2]}}
 ROW_OF_TWO, TWO_COLUMNS = {"instances": [{"x": 1, "k": 1}]}, {"inputs": {"x": [1], "k": [1]}}
@@ -82,6 +88,18 @@ ONE_AND_TWO = {"x": np.float32([1, 2])}
 
 ROWS, IN_COLUMNS = {"predictions": [2.5, 3.0]}, {"outputs": [2.5, 3.0]}
 REFUSED = "refused"
+
+
+class Something:
+    """Equal to every answer, not to a refusal."""
+
+    def __eq__(self, other: object) -> bool:
+        return other != REFUSED
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+SOMETHING = Something()
 
 CASES = {
     "input-renamed": (
@@ -140,6 +158,16 @@ CASES = {
         ["input-dtype-changed", "output-dtype-changed", "rest-request-lost", "rest-answer-lost"],
         [({"instances": [1.5]}, {"predictions": [1.5]}, REFUSED), ({"inputs": [1.5]}, {"outputs": [1.5]}, REFUSED)],
     ),
+    "classify-lost": (
+        EXAMPLES_MODEL, Interface(EXAMPLES_IN, {"scores": SCORES, "classes": CLASSES}),
+        Interface(EXAMPLES_IN, {"scores": SCORES, "classes": CLASSES, "sum": SUM}), ["output-added", "classify-lost"],
+        [({"examples": [{"x": [1.0, 2.0]}], "verb": "classify"}, SOMETHING, REFUSED)],
+    ),
+    "regress-lost": (
+        EXAMPLES_MODEL, Interface(EXAMPLES_IN, {"outputs": SUM}), Interface(EXAMPLES_IN, {"outputs": SUM, "scores": SCORES}),
+        ["output-added", "rest-output-named", "regress-lost"],
+        [({"examples": [{"x": [1.0, 2.0]}], "verb": "regress"}, SOMETHING, REFUSED)],
+    ),
     "bytes-suffix-gained": (
         DTYPES, identity("string"), identity("string", "y_bytes"), ["output-renamed", "bytes-suffix-gained"],
         [({"instances": ["a"]}, {"predictions": ["a"]}, {"predictions": [{"b64": "YQ=="}]})],
@@ -161,8 +189,9 @@ def served(tmp_path_factory, serving_of):
 
 def ask(model, request):
     """The answer as plain values, or REFUSED. A request of arrays goes over gRPC, one of JSON over REST."""
-    if {"instances", "inputs"} & set(request):
-        response = model.rest.request("POST", f"/v1/models/{model.name}:predict", data=json.dumps(request))
+    if {"instances", "inputs", "examples"} & set(request):
+        verb = request.get("verb", "predict")  # a key that the server does not know is ignored
+        response = model.rest.request("POST", f"/v1/models/{model.name}:{verb}", data=json.dumps(request))
         return response.json() if response.status_code == 200 else REFUSED
     message = serving.PredictRequest(
         model_spec=serving.ModelSpec(name=model.name),

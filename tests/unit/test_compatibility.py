@@ -15,6 +15,8 @@ from pytest_tfserving.grammar import parse_tensor_spec
 from pytest_tfserving.rules.compatibility import COMPATIBILITY_RULES
 from pytest_tfserving.schema import INIT_OP_SIGNATURE, ModelSchema, Signature, TensorSpec
 
+X = TensorSpec("float32", (None,))
+
 METHODS = {"predict": "tensorflow/serving/predict", "classify": "tensorflow/serving/classify"}
 
 
@@ -98,6 +100,11 @@ CASES = [
         "x int32[?, 10] -> y float32[?]",
         "inputs float32[1, 10] -> y float32[?]",
         ("input-renamed inputs.x", "input-dtype-changed inputs.x", "batch-dimension-fixed inputs.x"),
+    ),
+    Case(
+        "x_a int32[?], x_b int32[?], x_c string[?] -> y float32[?]",
+        "features_a int32[?], features_b int32[?], features_c string[?] -> y float32[?]",
+        ("input-renamed inputs.x_a", "input-renamed inputs.x_b", "input-renamed inputs.x_c"),
     ),
     # Inputs: dtype and shape.
     Case("x int32[?] -> y float32[?]", "x float32[?] -> y float32[?]", ("input-dtype-changed inputs.x",)),
@@ -287,6 +294,13 @@ def test_strings_under_a_bytes_name_are_base64_objects():
     assert finding.sentence.endswith('JSON clients get {"b64": ...} objects where numbers stood')
 
 
+def test_a_name_that_is_empty_is_a_name():
+    old, new = (
+        ModelSchema({"": Signature("", {"": X}, {"": parse_tensor_spec(spec)})}) for spec in ("float32[?]", "half[?]")
+    )
+    assert [finding.rule.id for finding in find_changes(old, new)] == ["output-dtype-changed", "rest-answer-lost"]
+
+
 class TestContract:
     """A contract is all that its clients rely on."""
 
@@ -421,13 +435,19 @@ def test_10_000_signatures_that_are_all_renamed():
     assert Counted.compared < 1_000_000
 
 
-def test_10_000_tensors_that_are_all_renamed():
+@pytest.mark.parametrize(
+    ("prefixes", "findings"),
+    [
+        (("old_", "new_"), 10_000),
+        (("old", "new"), 20_000),  # two are of each kind: which became which cannot be told
+    ],
+)
+def test_10_000_tensors_that_are_all_renamed(prefixes, findings):
     Counted.compared = 0
     specs = {index: TensorSpec("float32", (None, index // 2)) for index in range(10_000)}
     old, new = (
-        ModelSchema({"a": Signature("a", {Counted(f"{prefix}_{i}"): spec for i, spec in specs.items()}, {})})
-        for prefix in ("old", "new")
+        ModelSchema({"a": Signature("a", {Counted(f"{prefix}{i}"): spec for i, spec in specs.items()}, {})})
+        for prefix in prefixes
     )
-    findings = list(find_changes(old, new))
-    assert len(findings) == 20_000  # two are of each kind: which became which cannot be told
+    assert len(list(find_changes(old, new))) == findings
     assert Counted.compared < 1_000_000
