@@ -5,16 +5,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE ?= tensorflow/serving:2.19.1
 
-.PHONY: help demo test test-quick test-docker check format wire bench conformance docs clean
+.PHONY: help demo test test-quick test-docker check format wire rules bench conformance docs clean
 
 help:
 	@echo "make demo         serve the example models on the embedded server and check their contracts"
 	@echo "make test         the whole test suite (docker tests need an engine and TFSERVING_TEST_IMAGE)"
 	@echo "make test-quick   the tests that start no server: seconds"
 	@echo "make test-docker  the docker tests on IMAGE=$(IMAGE)"
-	@echo "make check        ruff, mypy, import-linter, and the generated protos"
+	@echo "make check        ruff, mypy, import-linter, and the generated files"
 	@echo "make format       ruff's fixes and format"
 	@echo "make wire         generate pytest_tfserving/wire from its .proto files"
+	@echo "make rules        write docs/rules.md and the JSON schema of contracts from their tables"
 	@echo "make bench        the ratios of docs/benchmarks.md"
 	@echo "make conformance  replay what a real server was seen to answer; BINARY=... asks one too, WRITE=1 writes docs/fidelity.md"
 	@echo "make docs         the tests of README and docs alone"
@@ -38,6 +39,8 @@ check: $(READY)
 	"$(BIN)/mypy"
 	"$(BIN)/lint-imports"
 	"$(BIN)/python" tools/generate_wire.py --check
+	"$(BIN)/python" tools/write_rules.py --check
+	"$(BIN)/python" tools/write_contract_schema.py --check
 
 format: $(READY)
 	"$(BIN)/ruff" check --fix
@@ -45,6 +48,10 @@ format: $(READY)
 
 wire: $(READY)
 	"$(BIN)/python" tools/generate_wire.py
+
+rules: $(READY)
+	"$(BIN)/python" tools/write_rules.py
+	"$(BIN)/python" tools/write_contract_schema.py
 
 bench: $(READY)
 	"$(BIN)/python" -m tools.bench

@@ -94,5 +94,5 @@ def _node_of(tensor: str) -> str:
 
 
 def _tensor(name: str) -> str:
-    """The full name of a tensor: `node` is `node:0`. `^node` only waits for the node and is no tensor."""
-    return name if ":" in name or name.startswith("^") else f"{name}:0"
+    """The full name of a tensor: `node` is `node:0`. (`^node` waits for a node; what comes of it is never fed.)"""
+    return name if ":" in name else f"{name}:0"

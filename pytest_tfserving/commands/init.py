@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "--goldens", type=Path, metavar="DIR", help="where requests are written; default: goldens/NAME beside FILE"
     )
     parser.add_argument(
-        "--tags", metavar="TAG,TAG", help="the graph's tags; default: those of the only graph, else serve"
+        "--tags", metavar="TAG,TAG", help="of the graph; default: serve, or those of the only graph there is"
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--force", action="store_true", help="replace FILE")
@@ -102,7 +102,8 @@ def _init(options: argparse.Namespace) -> list[str]:
         goldens = _relative(directory, file) if has_goldens else None
         left_out = [f"{sentence}: write one into {_relative(path, file)}" for path, sentence in plan.left_out.items()]
         plan.written[file] = draft(name, model, signatures, goldens, left_out)
-        plan.said.append(f"wrote {shown(file.absolute())}: {_count(signatures)}")
+        done = "replaced" if file.exists() else "wrote"
+        plan.said.append(f"{done} {shown(file.absolute())}: {_count(signatures)}")
     else:
         new = [signature for signature in signatures if signature.name not in known.signatures and is_served(signature)]
         if not new:
@@ -114,9 +115,9 @@ def _init(options: argparse.Namespace) -> list[str]:
         plan.written[file] = merge(text, known.key, new)
         names = [one_line(signature.name) for signature in new]
         plan.said.append(f"added to {shown(file.absolute())}: {', '.join(names[:_MOST_SHOWN])}{_and_more(names)}")
+    _check_contract(file, plan.written[file])
     for path, text in plan.written.items():
         _write(path, text)
-    read_contract(file)  # what was written is a contract, or the person is told at once
     return [*plan.said, *_closing(plan, file)]
 
 
@@ -236,6 +237,19 @@ def _and_more(listed: Sequence[str]) -> str:
 
 def _count(signatures: Sequence[Signature]) -> str:
     return f"{len(signatures):,} signature{'s' if len(signatures) != 1 else ''}"
+
+
+def _check_contract(file: Path, text: str) -> None:
+    """Raises SpecError where the text would be no contract in the file's place, such as for what it includes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=file.parent, suffix=".toml") as draft_file:
+        draft_file.write(text)
+        draft_file.flush()
+        try:
+            read_contract(Path(draft_file.name))
+        except SpecError as error:
+            told = str(error).replace(shown(Path(draft_file.name)), shown(file.absolute()))
+            raise SpecError(f"{file} would be no contract then, so it is left as it is: {told}") from error
 
 
 def _write(file: Path, text: str) -> None:

@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     try:
         return _show(given)
-    except (ExportError, OSError, ValueError) as error:  # ValueError: a path with a zero byte
+    except (ExportError, OSError) as error:
         print(f"pytest-tfserving show: {printable(str(error))}", file=sys.stderr)
         return UNUSABLE
 

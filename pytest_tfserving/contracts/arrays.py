@@ -7,6 +7,7 @@ infinities. A string is UTF-8 text, and any bytes where the input's name ends in
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,8 @@ import numpy as np
 
 from pytest_tfserving.contracts.need_hypothesis import st
 from pytest_tfserving.contracts.promises import Values
-from pytest_tfserving.errors import SpecError
-from pytest_tfserving.tensors import Array, numpy_dtype
+from pytest_tfserving.errors import SpecError, TensorError
+from pytest_tfserving.tensors import Array, as_array, numpy_dtype
 
 # Elements of all tensors of a request that are drawn one by one. Hypothesis takes 8 KiB of choices an example; beyond
 # this the rest of a tensor is filled: with one value, or from a seed.
@@ -24,6 +25,16 @@ _SPOTS = 4
 _SMALLEST_NORMAL = {"float16": 2.0**-14, "float64": 2.0**-1022}  # of the others 2**-126
 _LONGEST_STRING = 20
 _LONGEST_BOUNDARY = 1 << 16
+
+# What text is made of: ASCII, one to four bytes of UTF-8, marks that combine or turn the direction, and what ends a
+# line or a C string. hypothesis' own text() writes a table of all characters below the working directory.
+_CHARACTERS = [
+    *string.digits,
+    *string.ascii_letters,
+    *" \"'\\/<&,;{}",
+    *"\0\n\r\t\x7f",
+    *"äßÉπЖ日本\u0301\u200d\u202e\ufeff😀\U0001d54f",
+]
 
 
 def arrays(name: str, dtype: str, shape: tuple[int, ...], values: Values, drawn: int) -> st.SearchStrategy[Array]:
@@ -61,8 +72,7 @@ def filled(name: str, dtype: str, shape: tuple[int, ...], values: Values, seed: 
 def elements(name: str, dtype: str, values: Values) -> st.SearchStrategy[Any]:
     """One element of a tensor, as Python has it."""
     if values.one_of is not None:
-        choices = [item.encode() if isinstance(item, str) else item for item in values.one_of]
-        return st.sampled_from(choices)
+        return st.sampled_from(list(_choices(name, dtype, values.one_of)))
     if dtype == "string":
         return _strings(name, values.length or (0, _LONGEST_STRING), bounded=values.length is not None)
     if dtype == "bool":
@@ -75,6 +85,13 @@ def elements(name: str, dtype: str, values: Values) -> st.SearchStrategy[Any]:
     if numpy_dtype(dtype).kind in "iu":
         return _integers(int(low), int(high))
     return _floats(dtype, float(low), float(high))
+
+
+def _choices(name: str, dtype: str, one_of: tuple[object, ...]) -> Array:
+    try:
+        return as_array(list(one_of), dtype, name=name)
+    except TensorError as error:
+        raise SpecError(f"one_of of the input {name!r} has no {dtype} values: {error}") from error
 
 
 def _integers(low: int, high: int) -> st.SearchStrategy[int]:
@@ -103,7 +120,7 @@ def _strings(name: str, length: tuple[int, int], *, bounded: bool) -> st.SearchS
             text = text.encode()[:short].decode(errors="ignore").encode()
         return text.ljust(least, b"a")
 
-    kinds: st.SearchStrategy[Any] = st.text(max_size=short)
+    kinds: st.SearchStrategy[Any] = st.lists(st.sampled_from(_CHARACTERS), max_size=short).map("".join)
     if name.endswith("_bytes"):
         kinds = kinds | st.binary(max_size=short)
     strings = kinds.map(fitted)
@@ -166,8 +183,7 @@ def _array(items: list[Any], dtype: str, shape: tuple[int, ...]) -> Array:
 def _simplest(name: str, dtype: str, values: Values) -> Any:
     """The value that everything shrinks towards."""
     if values.one_of is not None:
-        first = values.one_of[0]
-        return first.encode() if isinstance(first, str) else first
+        return _choices(name, dtype, values.one_of)[0]
     if dtype == "string":
         return b"a" * (values.length or (0, 0))[0]
     if dtype == "bool" or dtype.startswith("complex"):
@@ -180,7 +196,7 @@ def _noise(random: np.random.Generator, count: int, name: str, dtype: str, value
     """Values of all sorts near what a client would send: standard normal numbers, or an even spread between limits."""
     wanted = numpy_dtype(dtype)
     if values.one_of is not None:
-        choices = _array([v.encode() if isinstance(v, str) else v for v in values.one_of], dtype, (len(values.one_of),))
+        choices = _choices(name, dtype, values.one_of)
         return choices[random.integers(0, len(choices), count)]
     if dtype == "bool":
         return random.integers(0, 2, count).astype(wanted)
@@ -195,6 +211,10 @@ def _noise(random: np.random.Generator, count: int, name: str, dtype: str, value
         numbers = low + (high - low) * random.random(count) if high - low < math.inf else random.uniform(-1, 1, count)
     else:
         numbers = random.standard_normal(count)
+        if values.min is not None:
+            numbers = low + np.abs(numbers)
+        elif values.max is not None:
+            numbers = high - np.abs(numbers)
     within = np.asarray([low, high]).astype(wanted)
     clipped: Array = np.clip(numbers.astype(wanted), within[0], within[1])
     return clipped

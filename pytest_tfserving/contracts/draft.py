@@ -78,8 +78,9 @@ def merge(text: str, key: str | None, signatures: Iterable[Signature]) -> str:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    document: Any = tomlkit.parse(text)
+    mark, text = ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
     try:
+        document: Any = tomlkit.parse(text)
         holder = document if key is None else document["models"][key]
         if "signatures" not in holder:
             holder["signatures"] = tomlkit.table(is_super_table=True)
@@ -92,8 +93,11 @@ def merge(text: str, key: str | None, signatures: Iterable[Signature]) -> str:
     except (TOMLKitError, TypeError, ValueError) as error:
         raise SpecError(f"no table can be added beside the others: {error}") from error
     if not _keeps(text, merged):
-        raise SpecError("no table can be added to [signatures] without a change to what is there; write it as tables")
-    return merged
+        raise SpecError(
+            "no table can be added beside the others without a change to what is there; write tables that belong "
+            "together one after the other, or add [signatures.NAME] by hand"
+        )
+    return mark + merged
 
 
 def one_line(text: str) -> str:

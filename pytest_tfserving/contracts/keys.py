@@ -9,20 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pytest_tfserving.contracts.kinds import (
-    Either,
-    Flag,
-    Key,
-    Many,
-    Named,
-    Number,
-    PathText,
-    Spec,
-    Table,
-    Text,
-    Values,
-)
+from pytest_tfserving.contracts.kinds import Flag, Number, PathText, Spec, Text, Values
 from pytest_tfserving.contracts.promises import RELATIONS
+from pytest_tfserving.contracts.tables import Either, Key, Many, Named, Table
 from pytest_tfserving.errors import Code
 from pytest_tfserving.golden.store import TRANSPORTS
 from pytest_tfserving.rules.rule import LEVELS

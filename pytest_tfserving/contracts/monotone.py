@@ -75,6 +75,8 @@ def find_broken_trends(
             broken += [BrokenTrend(*trend, name, inputs, inputs, problem=problem) for trend in trends]
             continue
         for moving in _elements(inputs[name], isinstance(batch, Batch) and name in batch.inputs):
+            if not trends:
+                break
             points = _points(inputs[name], moving, promises.inputs.get(name, Values()))
             for found in _follow(name, points, trends, inputs, outputs, ask, tolerance or Tolerance()):
                 broken.append(found)
@@ -104,6 +106,8 @@ def _points(array: Array, moving: Array, values: Values) -> list[Array]:
     if whole:
         bounds = np.iinfo(array.dtype)
         low, high = math.ceil(max(low, bounds.min)), math.floor(min(high, bounds.max))
+    else:
+        low, high = float(low), float(high)  # an integer beyond int64 would make objects of them
     finite = wide[np.isfinite(array)]
     scale = float(np.abs(finite).max()) if finite.size else 0.0
     if values.min is not None and values.max is not None:
@@ -114,9 +118,9 @@ def _points(array: Array, moving: Array, values: Values) -> list[Array]:
         by: float = step
         if whole:
             by = max(round(step), least) if step > 0 else min(round(step), least)
-        up = np.maximum(wide, np.minimum(wide + by, high))
-        moved = up if step > 0 else np.minimum(wide, np.maximum(wide + by, low))
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            up = np.maximum(wide, np.minimum(wide + by, high))
+            moved = up if step > 0 else np.minimum(wide, np.maximum(wide + by, low))
             point = np.where(moving, moved, wide).astype(array.dtype)
         if not whole:
             point = np.where(np.isfinite(point), point, points[-1] if points else array)  # its dtype ends there
@@ -150,6 +154,8 @@ def _follow(
             if found:
                 yield found
                 trends = [other for other in trends if other != trend]
+        if not trends:
+            return
         lower, before = higher, after
 
 

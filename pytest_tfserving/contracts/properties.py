@@ -94,11 +94,12 @@ def _beyond(array: Array, limit: float, is_beyond: Callable[[Any, Any], Any]) ->
         if not bounds.min <= whole <= bounds.max:  # all values are on one side of it, 0 among them
             return np.full(array.shape, is_beyond(0, whole))
         return np.asarray(is_beyond(array, array.dtype.type(whole)))
-    with np.errstate(over="ignore"):
-        held = np.asarray(limit, array.dtype)
-    if not np.isfinite(held):  # a limit that the dtype cannot hold excludes infinity alone
-        return np.asarray(np.isnan(array) | is_beyond(array.astype(np.float64), limit))
-    return np.asarray(np.isnan(array) | is_beyond(array, held))
+    with np.errstate(over="ignore", invalid="ignore"):  # ml_dtypes' comparisons warn of NaN
+        held = np.asarray(float(limit), array.dtype)  # it takes no integer beyond int64 either
+        if np.isfinite(held):
+            return np.asarray(np.isnan(array) | is_beyond(array, held))
+        # A limit that the dtype cannot hold excludes infinity alone.
+        return np.asarray(np.isnan(array) | is_beyond(array.astype(np.float64), float(limit)))
 
 
 def _extreme(array: Array, wrong: Array, pick: Callable[[Array], Any]) -> int:
@@ -145,7 +146,7 @@ def _among(array: Array, choices: tuple[Any, ...]) -> Array:
     if kind == "b":
         return np.isin(array, np.array(choices, bool))
     with np.errstate(over="ignore"):
-        held = np.array(choices, array.dtype)
+        held = np.array([float(choice) for choice in choices], array.dtype)
     wide = np.complex128 if kind == "c" else np.float64  # numpy cannot sort ml_dtypes' numbers
     among = np.isin(array.astype(wide), held.astype(wide))
     return np.asarray(among | np.isnan(array)) if np.isnan(held).any() else among

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -47,7 +48,7 @@ def read_sources(file: Path) -> Sources:
     replaced as a whole.
     """
     documents: list[Document] = []
-    values = _read(file, (), documents)
+    values = _read(_absolute(file), (), documents)
     documents.reverse()
     problems = [
         (document, document.line_of(problem.path), problem.sentence)
@@ -83,18 +84,24 @@ def merged(base: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, Any]
 def _read(file: Path, chain: tuple[Path, ...], documents: list[Document]) -> dict[str, Any]:
     """The values of a file over those of its includes; appends each document behind those that it wins over."""
     document = load(file)
+    chain = (*chain, file)
     base: dict[str, Any] = {}
     for position, included in _includes(document):
-        target = included.absolute.resolve()
+        target = _absolute(included.absolute)
         where = document.where(position)
-        if target in (*chain, file.resolve()):
-            names = [shown(name) for name in (*chain, file.resolve(), target)]
-            raise SpecError(f"{where}: circular include: {' -> '.join(names[names.index(shown(target)) :])}")
+        for count, before in enumerate(chain):
+            if before.resolve() == target.resolve():
+                names = " -> ".join(shown(name) for name in (*chain[count:], target))
+                raise SpecError(f"{where}: circular include: {names}")
         if not target.is_file():
-            raise SpecError(f"{where}: no such file to include: {included.absolute}{_similar(included.absolute)}")
-        base = merged(base, _read(target, (*chain, file.resolve()), documents))
+            raise SpecError(f"{where}: no such file to include: {target}{_similar(target)}")
+        base = merged(base, _read(target, chain, documents))
     documents.append(document)
     return merged(base, CONTRACT.based({k: v for k, v in document.values.items() if k != "include"}, file.parent))
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  # not resolve(): paths in a linked file start at the link
 
 
 def _includes(document: Document) -> list[tuple[KeyPath, BasedPath]]:
@@ -115,6 +122,7 @@ def _similar(missing: Path) -> str:
 
 
 def _error(problems: list[tuple[Document, int, str]]) -> SpecError:
-    lines = [f"{shown(document.file)}:{line}: {sentence}" for document, line, sentence in problems[:_MOST_SHOWN]]
-    more = len(problems) - len(lines)
+    # A file that is included twice has each of its problems once.
+    told = list(dict.fromkeys(f"{shown(document.file)}:{line}: {sentence}" for document, line, sentence in problems))
+    lines, more = told[:_MOST_SHOWN], len(told) - _MOST_SHOWN
     return SpecError("\n".join([*lines, *([f"... and {more} more"] if more > 0 else [])]))

@@ -89,7 +89,7 @@ def inputs(
                 f"signature {signature.name!r} ({signature.method}) takes serialized tf.Examples in {name!r}, which "
                 f'cannot be made up; say which to send, for example inputs.{name} = {{ one_of = [{{ b64 = "..." }}] }}'
             )
-    return _requests(specs, said, leave_out)
+    return _requests(specs, said, _limits_said(expected), leave_out)
 
 
 def specs_of(signature: Signature, expected: ExpectedSignature | None) -> dict[str, TensorSpec]:
@@ -103,16 +103,27 @@ def specs_of(signature: Signature, expected: ExpectedSignature | None) -> dict[s
     }
 
 
+def _limits_said(expected: ExpectedSignature | None) -> dict[str, Range]:
+    """The limits of dimensions by name, wherever a contract says them: those of an output hold for its inputs too."""
+    specs = [*(expected.inputs or {}).values(), *(expected.outputs or {}).values()] if expected else []
+    dimensions = [dimension for spec in specs for dimension in spec.shape or ()]
+    return {dimension.name: dimension for dimension in dimensions if isinstance(dimension, Range) and dimension.name}
+
+
 @st.composite
 def _requests(
-    draw: st.DrawFn, specs: Mapping[str, TensorSpec], values: Mapping[str, Values], leave_out: bool
+    draw: st.DrawFn,
+    specs: Mapping[str, TensorSpec],
+    values: Mapping[str, Values],
+    limits: Mapping[str, Range],
+    leave_out: bool,
 ) -> Inputs:
     sent = {
         name: spec
         for name, spec in specs.items()
         if not (leave_out and spec.default is not None) or draw(st.booleans())
     }
-    shapes = _draw_shapes(draw, sent)
+    shapes = _draw_shapes(draw, sent, limits)
     # Hypothesis takes 8 KiB of choices an example: many inputs share what may be drawn element by element, and those
     # beyond the first share one seed.
     single, rest = list(sent)[:_MOST_DRAWN_INPUTS], list(sent)[_MOST_DRAWN_INPUTS:]
@@ -125,7 +136,9 @@ def _requests(
     return request
 
 
-def _draw_shapes(draw: st.DrawFn, specs: Mapping[str, TensorSpec]) -> dict[str, tuple[int, ...]]:
+def _draw_shapes(
+    draw: st.DrawFn, specs: Mapping[str, TensorSpec], said: Mapping[str, Range]
+) -> dict[str, tuple[int, ...]]:
     ranked = {
         name: spec.shape if spec.shape is not None else (None,) * draw(st.integers(0, _HIGHEST_RANK))
         for name, spec in specs.items()
@@ -138,7 +151,7 @@ def _draw_shapes(draw: st.DrawFn, specs: Mapping[str, TensorSpec]) -> dict[str, 
                 assert dimension.name is not None
                 limits[dimension.name] = dimension
             elif isinstance(dimension, str):
-                limits.setdefault(dimension, Range(dimension))
+                limits.setdefault(dimension, said.get(dimension, Range(dimension)))
     sizes: dict[str, int] = {name: max(limit.at_least, min(1, _most(limit))) for name, limit in limits.items()}
     for name, limit in limits.items():
         sizes[name] = draw(_sizes(sizes[name], _feasible(name, limit, sizes, named)))

@@ -21,6 +21,6 @@ def find_file_problems(inspection: Inspection) -> Iterator[Finding]:
         if asset.size is None:
             yield Finding.of(
                 rules.ASSET_MISSING,
-                f"{inspection.directory / 'assets' / asset.name} is missing; the graph reads it when it starts, so the "
-                f"model fails to load. Copy the export whole, or export it again",
+                f"{inspection.directory / 'assets' / asset.name} is missing: the model fails to load, or at the "
+                f"requests that read it. Copy the export whole, or export it again",
             )

@@ -52,7 +52,7 @@ class Reference:
         self._directory = directory
         self._tags = tuple(tags)
         self._startup_timeout = startup_timeout
-        self._request_timeout = request_timeout
+        self.request_timeout = request_timeout
         self._lock = Lock()
         self._process: _Process | None = None
         self._failure: StartupError | ExportError | None = None
@@ -71,12 +71,12 @@ class Reference:
         with self._lock:
             try:
                 process = self._started()
-                process.send(REQUEST, request.SerializeToString(), self._request_timeout)
-                kind, message = process.receive(self._request_timeout)
+                process.send(REQUEST, request.SerializeToString(), self.request_timeout)
+                kind, message = process.receive(self.request_timeout)
             except _TooLateError:
-                self._end()
+                self._end(grace=0.0)
                 raise self._error(
-                    Code.DEADLINE_EXCEEDED, f"no answer within {self._request_timeout:g} s", signature_name
+                    Code.DEADLINE_EXCEEDED, f"no answer within {self.request_timeout:g} s", signature_name
                 ) from None
             except _EndedError as ended:
                 self._end()
@@ -115,9 +115,9 @@ class Reference:
         self._failure = error(f"TensorFlow cannot run {self._directory} in-process: {problem}")
         raise self._failure from None
 
-    def _end(self) -> None:
+    def _end(self, grace: float = _GRACE_SECONDS) -> None:
         if self._process is not None:
-            self._process.end()
+            self._process.end(grace)
             self._process = None
 
     def _error(self, code: Code, message: str, signature_name: str) -> RequestError:
@@ -170,12 +170,12 @@ class _Process:
             raise _EndedError(f"it answered {kind!r}, which is no answer of ours: {self._last_words()}")
         return kind, self._read(length, deadline)
 
-    def end(self) -> None:
+    def end(self, grace: float) -> None:
         assert self._child.stdin is not None and self._child.stdout is not None
-        self._child.stdin.close()  # it ends by itself, unless a signal has stopped it
+        self._child.stdin.close()  # it ends by itself, unless it cannot even read
         self._child.stdout.close()
         try:
-            self._child.wait(_GRACE_SECONDS)
+            self._child.wait(grace)
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()

@@ -44,12 +44,7 @@ def generated_failure(failure: GeneratedFailure, model: str, node_id: str) -> st
         lines += ["", "answered:", *tensor_lines(failure.outputs)]
     lines += ["", *request_lines(failure.inputs, name, failure.transport)]
     if failure.inputs:
-        first = next(iter(failure.inputs))
-        lines += [
-            "",
-            f"if clients send no such values, say what they send: [properties.{name}] inputs.{first} = "
-            "{ min = ..., max = ... }",
-        ]
+        lines += ["", f"if clients send no such values, say what they send: {_how_to_say(failure)}"]
     return "\n".join([*lines, "", *_how_found(failure, node_id)])
 
 
@@ -77,6 +72,14 @@ def refusals_failure(failure: RefusalFailure, model: str, node_id: str) -> str:
         lines.append(str(failure.error))
     lines += ["", *request_lines(invalid.inputs, name, failure.transport, invalid.code.name)]
     return "\n".join([*lines, "", *_how_found(failure, node_id)])
+
+
+def _how_to_say(failure: GeneratedFailure) -> str:
+    """What a contract file says of the first input."""
+    first = next(iter(failure.inputs))
+    kind = failure.inputs[first].dtype.kind
+    form = "min = ..., max = ..." if kind in "iufV" else "one_of = [...]"
+    return f"[properties.{failure.signature.name}] inputs.{first} = {{ {form} }}"
 
 
 def _answer(answer: Arrays | RequestError | None) -> list[str]:

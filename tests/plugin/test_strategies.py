@@ -37,7 +37,7 @@ def test_a_tests_body_draws_requests(repository):
 def test_without_hypothesis_it_is_said_how_to_get_it(repository):
     (repository.path / "conftest.py").write_text("import sys\nsys.modules['hypothesis'] = None\n")
     repository.test_file("def test_it(tfserving):\n    tfserving.strategies\n")
-    result = repository.run()
+    result = repository.run("-p", "no:hypothesispytest")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*generated requests need hypothesis: pip install 'pytest-tfserving[[]hypothesis[]]'"])
 

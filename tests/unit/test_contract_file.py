@@ -267,6 +267,20 @@ def test_an_included_file_is_the_base_key_by_key_and_its_paths_start_at_it(model
     assert read.where("goldens", 0) == "sub/one.toml:6"
 
 
+def test_paths_of_a_linked_file_start_at_the_link(model, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "base.toml").write_text('[model]\npath = "exports/a"\n')
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "link.toml").symlink_to("../elsewhere/base.toml")
+    assert model('include = "sub/../sub/link.toml"\n[model]\n').model["path"] == str(tmp_path / "sub" / "exports" / "a")
+
+
+def test_a_relative_contract_is_of_the_working_directory(contract, tmp_path):
+    contract(MODEL)
+    read = read_contract(Path("c.tfserving.toml"))
+    assert (read.file, read.models[0].model["path"]) == (tmp_path / "c.tfserving.toml", str(tmp_path / "x"))
+
+
 def test_a_file_may_be_included_twice(contract):
     others = {
         "a.toml": 'include = "c.toml"\n',
@@ -274,6 +288,9 @@ def test_a_file_may_be_included_twice(contract):
         "c.toml": MODEL,
     }
     assert contract('include = ["a.toml", "b.toml"]\n', others).models
+    with pytest.raises(SpecError) as caught:
+        contract('include = ["a.toml", "b.toml"]\n', {"c.toml": "[linty]\n"})
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_each_golden_path_has_its_line(model):

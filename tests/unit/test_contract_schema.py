@@ -11,7 +11,7 @@ import pytest
 
 from pytest_tfserving.commands.schema import run
 from pytest_tfserving.contracts.keys import CONTRACT, SCHEMA_FILE, schema, schema_text
-from pytest_tfserving.contracts.kinds import Either, Key, Many, Named, Table
+from pytest_tfserving.contracts.tables import Either, Key, Many, Named, Table
 from tests.conftest import EXAMPLES, ROOT
 from tests.unit.contract_texts import ACCEPTED, REFUSED, REFUSED_BESIDE_OTHERS
 

@@ -1,5 +1,10 @@
 """The drivers of generated requests, against models that are functions of this file."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -162,6 +167,12 @@ class TestValidRequests:
         failure = find(X, model, lambda inputs, outputs: ["once"] if len(model.asked) == 5 else [])
         assert (failure.tried, failure.problems, failure.is_flaky, failure.is_smallest) == (5, ("once",), True, False)
 
+    @pytest.mark.parametrize("examples", [1, 2])
+    def test_few_examples_are_enough(self, examples):
+        model = Model()
+        assert find(X, model, examples=examples) is None
+        assert len(model.asked) == examples
+
     def test_a_slow_model_ends_the_shrinking(self, monkeypatch):
         monkeypatch.setattr(search, "_SHRINK_SECONDS", 0.0)
         model = Model()
@@ -176,6 +187,23 @@ class TestValidRequests:
 
         with pytest.raises(ZeroDivisionError):
             find(X, Model(crash))
+
+
+class TestSideEffects:
+    def test_nothing_is_written_nor_said(self, tmp_path):
+        """hypothesis keeps tables and databases below the working directory."""
+        code = (
+            "from tests.unit.test_generated import *; "
+            "served = signature(a='string[?]', b_bytes='string[?]', c='float32[?]'); "
+            "assert find(served, lambda inputs: {}) is None; "
+            "assert find(served, lambda inputs: {}, lambda i, o: ['no'] if i['a'].size > 1 else [])"
+        )
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        process = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestSeed:
@@ -330,9 +358,21 @@ if clients send no such values, say what they send: [properties.serving_default]
         gone = fail(ServerDiedError("the server ended: signal 9"))
         assert gone[0] == "m gives no answer to a generated request (over grpc, signature 'other')"
         assert gone[2] == "the server ended: signal 9"
-        assert not any(line.startswith("if clients") for line in gone)
         unreadable = fail(TensorError("no UTF-8"))
         assert unreadable[0].startswith("m answers a generated request with what cannot be read (over grpc")
+
+    @pytest.mark.parametrize(
+        ("spec", "said"),
+        [
+            ("bfloat16[]", "{ min = ..., max = ... }"),
+            ("uint8[]", "{ min = ..., max = ... }"),
+            ("string[]", "{ one_of = [...] }"),
+            ("bool[]", "{ one_of = [...] }"),
+        ],
+    )
+    def test_it_is_said_how_to_exclude_values_of_the_dtype(self, spec, said):
+        text = generated_failure(find(signature(x=spec), Model(), lambda i, o: ["no"]), "m", "t")
+        assert f"[properties.serving_default] inputs.x = {said}\n" in text
 
     def test_a_large_request_is_cut(self):
         failure = find(signature(x="float32[1, 224, 224, 3]"), Model(), lambda i, o: ["no"])

@@ -322,7 +322,8 @@ class TestExisting:
         assert not (here / "goldens").exists()
 
     def test_force_replaces_it(self, init, here):
-        assert init("exports/a", "--force")[0] == 0
+        status, out, _ = init("exports/a", "--force")
+        assert (status, out[2]) == (0, "replaced a.tfserving.toml: 2 signatures")
         assert "mine" not in (here / "a.tfserving.toml").read_text()
 
     def test_a_golden_is_never_written_over(self, init, here):
@@ -373,6 +374,7 @@ class TestExisting:
             'method = "predict"\n[lint]\n# the end\n',
             '[signatures]\nserving_default = { method = "predict" }  # inline\n[model]\npath = "exports/a"\n',
             'signatures.serving_default.method = "predict"\n[model]\npath = "./exports/../exports/a"\n',
+            '\ufeff[model]  # behind a byte order mark\npath = "exports/a"\n',
             'model.path = "exports/a"\r\n[signatures.serving_default]\r\nmethod = "predict"\r\n',
             '[models.first]\npath = "exports/b"\n[models.second]\npath = "exports/a"\n# comment\n'
             '[models.second.signatures.serving_default]\nmethod = "predict"\n[models.third]\npath = "exports/c"\n',
@@ -404,6 +406,11 @@ class TestExisting:
             ('[model]\npath = "exports/b"\n', "is a contract for another model: its path is exports/b; give another FILE"),
             ('[models.x]\npath = "b"\n[models.y]\npath = "c"\n', "is a contract for another model: its path is b, c; "),
             ('[model]\npth = "exports/b"\n', "a.tfserving.toml:2: unknown key model.pth; did you mean path?"),
+            (
+                '[model]\npath = "exports/a"\n[properties.gone]\nrequests = "g"\n',
+                "left as it is: a.tfserving.toml:3: no [signatures.gone] in this contract (known: other, serving_default)",
+            ),
+            ('[[goldens]]\npath = "g"\n[model]\npath = "exports/a"\n[[goldens]]\npath = "h"\n', "no table can be added"),
             ("signatures = { }\nmodel = { path = 'exports/a' }", "no table can be added"),
         ],
     )  # fmt: skip

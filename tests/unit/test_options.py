@@ -14,6 +14,8 @@ VALUES = {
     "backend": [("docker", "docker"), ("binary", "binary"), ("embedded", "embedded")],
     "transport": [("rest", "rest"), ("grpc", "grpc"), ("both", "both")],
     "update": [("new", "new"), ("changed", "changed"), ("all", "all")],
+    "max_examples": [("1", 1), ("25", 25), ("100000", 100_000)],
+    "seed": [("0", 0), ("-3", -3), ("12345678901234567890", 12345678901234567890)],
     "startup_timeout": [("1", 1.0), ("2.5", 2.5), ("1e3", 1000.0)],
     "request_timeout": [("1", 1.0), ("2.5", 2.5), ("1e3", 1000.0)],
 }
@@ -69,6 +71,8 @@ class TestPrecedence:
             model=(),
             transport="both",
             update=None,
+            max_examples=None,
+            seed=None,
             startup_timeout=60.0,
             request_timeout=30.0,
             server_arg=(),
@@ -132,6 +136,20 @@ class TestBadValues:
         with pytest.raises(SpecError) as caught:
             resolve(**given)
         assert str(caught.value) == f"{source}: 'dokcer' is none of {', '.join(BACKENDS)}"
+
+    @pytest.mark.parametrize(
+        ("name", "text", "expects"),
+        [
+            ("max_examples", "0", "number of requests"),
+            ("max_examples", "some", "number of requests"),
+            ("max_examples", "2.5", "number of requests"),
+            ("seed", "random", "whole number"),
+        ],
+    )
+    def test_a_count_and_a_seed_are_whole_numbers(self, name, text, expects):
+        with pytest.raises(SpecError) as caught:
+            resolve(flags={name: text})
+        assert str(caught.value) == f"--tfserving-{name.replace('_', '-')}: {text!r} is no {expects}"
 
     @pytest.mark.parametrize("text", ["soon", "", "-1", "0", "nan", "inf", "1s"])
     @pytest.mark.parametrize("name", ["startup_timeout", "request_timeout"])

@@ -13,6 +13,8 @@ from pytest_tfserving.contracts.properties import BrokenPromise, find_broken_val
 from pytest_tfserving.errors import Code, RequestError
 from pytest_tfserving.golden.tolerance import Tolerance
 
+pytestmark = pytest.mark.filterwarnings("error")  # numpy's, of NaN and infinities, would be a user's
+
 BF16 = ml_dtypes.bfloat16
 NAN, INF = math.nan, math.inf
 
@@ -40,6 +42,8 @@ def array(values, dtype):
         (Values(max=0.1), array([0.1], "f4")),  # float32's 0.1 is above 0.1
         (Values(min=0.1), array([0.1], "f2")),  # float16's 0.1 is below it
         (Values(max=0.1), array([0.1], BF16)),
+        (Values(max=2**70, min=-(2**70)), array([1], BF16)),
+        (Values(one_of=(2**70, 1)), array([1], BF16)),
         (Values(max=1e6), array([65504], "f2")),  # float16 ends below it
         (Values(min=-1, max=300), array([0, 255], "u1")),
         (Values(min=-(2**70), max=2**70), array([-(2**63), 2**63 - 1], "i8")),
@@ -81,6 +85,7 @@ def test_values_that_keep_a_promise(values, answer):
         (Values(min=0), array([1, NAN], "f4"), ("min", (1,), "nan", 1, 2)),
         (Values(max=1), array([[1, 2], [5, 3]], "f8"), ("max", (1, 0), 5.0, 3, 4)),
         (Values(max=1), array([INF, 2], "f4"), ("max", (0,), INF, 2, 2)),
+        (Values(max=0.1), array([NAN, 0.1], BF16), ("max", (0,), "nan", 1, 2)),
         (Values(max=0.1), array([0.1, 0.25], BF16), ("max", (1,), 0.25, 1, 2)),
         (Values(max=1e6), array([INF, 1], "f2"), ("max", (0,), INF, 1, 2)),
         (Values(min=-1e6), array([-INF], "f2"), ("min", (0,), -INF, 1, 1)),
@@ -190,6 +195,11 @@ class TestTrends:
         assert found.before == -found.lower["x"][found.index]
         assert found.after == -found.higher["x"][found.index]
         assert found.before > found.after
+
+    def test_once_it_is_broken_nothing_more_is_asked(self):
+        asked = []
+        self.broken(lambda x: -x.sum(axis=1), self.PAIRS, asked=asked)
+        assert len(asked) == 1
 
     def test_each_element_moves_alone_so_that_no_other_hides_a_fall(self):
         [found] = self.broken(lambda x: x[:, 0] - x[:, 1] / 2, self.PAIRS)

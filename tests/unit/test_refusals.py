@@ -64,11 +64,11 @@ def test_each_kind_breaks_the_signature_in_its_way_alone(data, kind, a, b):
         assert len(find_size_conflicts(fits, one.inputs, {})) == 1
 
 
-def ways(specs, **given_kinds):
+def ways(specs, count=150, **given_kinds):
     """What one is told is wrong -> the transports over which it is, of as many as are drawn."""
     found = {}
 
-    @settings(NO_LIMITS, max_examples=150, phases=[hypothesis.Phase.generate], derandomize=True)
+    @settings(NO_LIMITS, max_examples=count, phases=[hypothesis.Phase.generate], derandomize=True)
     @given(invalid(signature(**specs), **given_kinds))
     def draw(one):
         found[one.what] = one.transports
@@ -102,6 +102,13 @@ def test_a_dtype_is_wrong_over_rest_where_its_json_is(wanted, sent, transports):
     assert ways({"x": f"{wanted}[]"}, kinds=["dtype"])[f"has {sent} in 'x', which is {wanted}"] == transports
 
 
+@pytest.mark.parametrize("wanted", ["float16", "int32", "bool", "string", "complex64"])
+def test_every_other_dtype_is_wrong_and_no_more(wanted):
+    sent = {what.split()[1] for what in ways({"x": f"{wanted}[]"}, kinds=["dtype"], count=100)}
+    assert wanted not in sent
+    assert len(sent) > 5
+
+
 @pytest.mark.parametrize(
     ("kind", "specs", "transports"),
     [
@@ -117,10 +124,17 @@ def test_where_it_is_wrong(kind, specs, transports):
     assert set(ways(specs, kinds=[kind]).values()) == {transports}
 
 
-def test_what_is_wrong_is_said():
-    assert {"lacks input 'x'", "has an input 'unexpected', which the signature lacks",
-            "has shape [1, 2, 1] in 'x', which is float32[?, 2]",
-            "has shape [1, 3] in 'x', which is float32[?, 2]"} <= ways({"x": "float32[?, 2]"}).keys()  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("missing", {"lacks input 'x'"}),
+        ("extra", {"has an input 'unexpected', which the signature lacks", "has an input 'x_1', which the signature lacks"}),
+        ("rank", {"has shape [1, 2, 1] in 'x', which is float32[?, 2]", "has shape [2] in 'x', which is float32[?, 2]"}),
+        ("size", {"has shape [1, 3] in 'x', which is float32[?, 2]", "has shape [1, 1] in 'x', which is float32[?, 2]"}),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(kind, what):
+    assert what <= ways({"x": "float32[?, 2]"}, kinds=[kind]).keys()
 
 
 def test_it_shrinks_to_a_small_request():

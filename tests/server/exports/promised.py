@@ -11,10 +11,12 @@ average    ids int32[n, length]  y = the mean of the ids, which padding moves
 scaled     x float32[n], by float32[] (2 where it is left out)    y = x * by
 slope      x float32[n, 2]       y = x[:, 0] - x[:, 1] / 2: rises with the whole of x, falls with its second element
 wave       x float32[n]          y = sin(x)
+loud       x float32[n]          y = x, once "loud" is printed to stdout
 table      ids int64[n]          y = 0, 1, 4, 9 for ids 0 to 3; others are refused
 """
 
 import shutil
+import sys
 from pathlib import Path
 
 import tensorflow.compat.v1 as tf
@@ -42,6 +44,8 @@ with tf.Graph().as_default(), tf.Session() as session:
     tokens = tf.placeholder(tf.int32, [None, None], "tokens")
     ids = tf.placeholder(tf.int64, [None], "ids")
     numbers = tf.cast(tokens, tf.float32)
+    with tf.control_dependencies([tf.print("loud", output_stream=sys.stdout)]):
+        loud = tf.identity(x)
     signatures = {
         "softmax": signature({"x": three}, {"probs": tf.nn.softmax(three)}),
         "root": signature({"x": x}, {"y": tf.sqrt(x)}),
@@ -52,6 +56,7 @@ with tf.Graph().as_default(), tf.Session() as session:
         "scaled": signature({"x": x, "by": by}, {"y": x * by}, {"by": 2.0}),
         "slope": signature({"x": two}, {"y": two[:, 0] - two[:, 1] / 2}),
         "wave": signature({"x": x}, {"y": tf.sin(x)}),
+        "loud": signature({"x": x}, {"y": loud}),
         "table": signature({"ids": ids}, {"y": tf.gather([0.0, 1.0, 4.0, 9.0], ids)}),
     }
     shutil.rmtree(HERE / "promised", ignore_errors=True)
