@@ -94,9 +94,15 @@ def asset_names(graph: tf.MetaGraphDef) -> list[str]:
 
 
 def asset_tensors(graph: tf.MetaGraphDef) -> dict[str, str]:
-    """The same with the graph's tensor that the loader feeds each file's path to."""
+    """The same with the graph's tensor that the loader feeds each file's path to. Raises ExportError for damage."""
     listed = [any_.value for any_ in graph.collection_def["saved_model_assets"].any_list.value]
-    assets = [*graph.asset_file_def, *map(tf.AssetFileDef.FromString, listed)]
+    try:
+        assets = [*graph.asset_file_def, *map(tf.AssetFileDef.FromString, listed)]
+    except DecodeError as error:
+        raise ExportError(
+            f"the collection saved_model_assets of the SavedModel does not parse: the file is damaged ({error}). Copy "
+            f"the export whole, or export it again"
+        ) from error
     return {asset.filename: asset.tensor_info.name for asset in assets}
 
 

@@ -65,7 +65,12 @@ class Session:
         from pytest_tfserving.reference.process import Reference
 
         if (export, tags) not in self._references:
-            self._references[export, tags] = Reference(export, tags)
+            self._references[export, tags] = Reference(
+                export,
+                tags,
+                startup_timeout=self.settings.startup_timeout,
+                request_timeout=self.settings.request_timeout,
+            )
         return self._references[export, tags]
 
     def to_plain(self) -> dict[str, Any]:

@@ -35,11 +35,13 @@ def check_properties(subject: Subject, check: PropertiesCheck) -> str | None:
             f"properties of {signature.name!r}: none of the requests is of that signature; give some, or send "
             f"generated ones (tfserving_generated, [generated])"
         )
-    failures = []
-    for case in cases:
-        failure = _check_case(subject, case, signature, expected, check)
-        if failure:
-            failures.append(failure)
+    ways = ways_of(subject, promises, subject.transport)
+    missing = [f"{relation}: {way}" for relation, way in ways.items() if isinstance(way, str)]
+    if missing:
+        failures = ["\n".join([f"properties of {signature.name!r} cannot be looked at here", "", *missing])]
+    else:
+        found = [_check_case(subject, case, signature, expected, check, ways) for case in cases]
+        failures = [failure for failure in found if failure]
     subject.note(f"properties {signature.name}", held=not failures)
     return "\n\n".join(failures) or None
 
@@ -65,7 +67,12 @@ def find_broken(
 
 
 def _check_case(
-    subject: Subject, case: Case, signature: Signature, expected: ExpectedSignature | None, check: PropertiesCheck
+    subject: Subject,
+    case: Case,
+    signature: Signature,
+    expected: ExpectedSignature | None,
+    check: PropertiesCheck,
+    ways: Mapping[str, Ask | str],
 ) -> str | None:
     transport = case.transport or subject.transport
     ask = ask_over(subject.served, transport, signature.name)
@@ -73,7 +80,6 @@ def _check_case(
     try:
         inputs = case_inputs(case, signature)
         outputs = ask(inputs)
-        ways = ways_of(subject, check.promises, transport)
         broken = find_broken(check.promises, signature, expected, inputs, outputs, ask, ways, check.tolerance)
     except (RequestError, TensorError) as error:
         return f"properties of {signature.name!r}: {where}: {error}"

@@ -30,7 +30,7 @@ def ask_over(served: Served, transport: str, signature_name: str) -> Ask:
 def ways_of(subject: Subject, promises: Promises, transport: str) -> dict[str, Ask | str]:
     """The other ways to ask that the promises name; a sentence in place of one that is not to be had here.
 
-    `transport` is the one that is asked otherwise, and the one over which a batching server is asked.
+    `transport` is the one over which a batching server is asked.
     """
     ways: dict[str, Ask | str] = {}
     for relation in promises.same:

@@ -5,7 +5,7 @@
 What is drawn: each dimension's name is one number within a request, from its limits where it has them, else 1 to 5.
 An open first dimension without a name is the batch, one number for all inputs. No size is 0 unless it must be: REST's
 row format cannot say an empty batch. A tensor of unknown rank has 0 to 3 dimensions. The largest size that is allowed
-is drawn too, as far as no tensor gets more than a million elements. What elements are is said in arrays.py.
+is drawn too, as far as no tensor gets more than half a million elements. What elements are is said in arrays.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pytest_tfserving.tensors import Array
 Inputs = dict[str, Array]
 
 _USUAL_SIZES = 5
-_MOST_ELEMENTS = 1 << 20
+_MOST_ELEMENTS = 1 << 19  # three images of 224 x 224 x 3; REST takes a good part of a second for them
 _HIGHEST_RANK = 3
 _MOST_DRAWN_INPUTS = 50
 _BATCH = "(batch)"  # the name of open first dimensions that have none; no contract can write it

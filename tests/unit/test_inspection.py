@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_tfserving.checkpoint import Variable
 from pytest_tfserving.errors import ExportError
 from pytest_tfserving.graph import Graph
 from pytest_tfserving.inspection import File, inspect
+from pytest_tfserving.lint import find_problems
+from pytest_tfserving.report.inspection import inspection_text
 from pytest_tfserving.savedmodel import read_schema
 from pytest_tfserving.warmup_file import WARMUP_FILE
 from pytest_tfserving.wire import tensorflow_pb2 as tf
@@ -120,6 +125,19 @@ class TestDamage:
         assert "corrupted record at 0" in warmup.error
 
 
+@given(changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=3))
+def test_changed_bytes_are_read_linted_and_shown_or_refused(changes, tmp_path_factory):
+    directory = shutil.copytree(MODELS / "text_tf1" / "1", tmp_path_factory.mktemp("export") / "1")
+    damaged = bytearray((directory / "saved_model.pb").read_bytes())
+    for where, flipped in changes:
+        damaged[int(where * len(damaged))] ^= flipped
+    (directory / "saved_model.pb").write_bytes(damaged)
+    with contextlib.suppress(ExportError):
+        inspection = inspect(directory, None)
+        list(find_problems(inspection))
+        inspection_text(inspection)
+
+
 class TestErrors:
     def test_no_saved_model(self, tmp_path):
         with pytest.raises(ExportError, match=r"no SavedModel in .*: neither saved_model\.pb nor saved_model\.pbtxt"):
@@ -128,6 +146,13 @@ class TestErrors:
     def test_a_file_that_does_not_parse(self):
         with pytest.raises(ExportError, match="does not parse as a SavedModel"):
             inspect(MODELS / "broken_pb" / "1")
+
+    def test_assets_that_do_not_parse(self, tmp_path):
+        graph = tf.MetaGraphDef(meta_info_def=tf.MetaGraphDef.MetaInfoDef(tags=["serve"]))
+        graph.collection_def["saved_model_assets"].any_list.value.add(value=b"\x0a\x7f")
+        (tmp_path / "saved_model.pb").write_bytes(tf.SavedModel(meta_graphs=[graph]).SerializeToString())
+        with pytest.raises(ExportError, match="saved_model_assets of the SavedModel does not parse"):
+            inspect(tmp_path)
 
     def test_no_such_tags(self):
         with pytest.raises(ExportError, match=r"no graph with tags \{serve\} in .*; it has \{test_saved_model\}$"):

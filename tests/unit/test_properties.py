@@ -229,6 +229,7 @@ class TestTrends:
             (array([2**64 - 1], "u8"), Values()),
             (array([5], "i4"), Values(min=5, max=5)),
             (array([NAN, INF, 1], "f4"), Values()),
+            (array([NAN, 1], "f4"), Values(max=2**70)),
             (array([3e38], "f4"), Values()),
             (np.zeros((0, 3), "f4"), Values()),
             (array(2, "f8"), Values()),
