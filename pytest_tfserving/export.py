@@ -38,6 +38,13 @@ class Export:
 def find_export(path: Path) -> Export:
     """The export at `path`. Raises ExportError where there is none, naming the nearest that there is."""
     path = Path(os.path.abspath(path))  # noqa: PTH100  # not resolve(): a link's own name is the model's name
+    try:
+        return _find(path)
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _find(path: Path) -> Export:
     if not path.exists():
         raise ExportError(f"no such directory: {path}{_suggestion(path)}")
     if not path.is_dir():

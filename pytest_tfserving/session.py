@@ -119,16 +119,16 @@ class Tally:
     """What was checked, by model, and on what: counts that travel between processes."""
 
     def __init__(self) -> None:
-        self.checked: Counter[str] = Counter()
-        self.failed: Counter[str] = Counter()
+        self.checked: Counter[tuple[str, str]] = Counter()
+        self.failed: Counter[tuple[str, str]] = Counter()
         self.backends: dict[str, str] = {}
         self.models: set[str] = set()
 
     def note(self, model: str, what: str, *, held: bool) -> None:
         """Counts one check: `what` is a kind of _NOUNS with what it was about, such as `signature serving_default`."""
-        self.checked[f"{model}\t{what}"] += 1
+        self.checked[model, what] += 1
         if not held:
-            self.failed[f"{model}\t{what}"] += 1
+            self.failed[model, what] += 1
 
     def note_servers(self, serving: Serving | None) -> None:
         """Notes what served, as the summary prints it."""
@@ -142,16 +142,17 @@ class Tally:
     def to_plain(self) -> dict[str, Any]:
         """The counts as plain values."""
         return {
-            "checked": dict(self.checked),
-            "failed": dict(self.failed),
+            "checked": [(*key, count) for key, count in self.checked.items()],
+            "failed": [(*key, count) for key, count in self.failed.items()],
             "backends": self.backends,
             "models": sorted(self.models),
         }
 
     def merge(self, plain: Mapping[str, Any]) -> None:
         """Adds another process's counts."""
-        self.checked.update(plain["checked"])
-        self.failed.update(plain["failed"])
+        for counter, counts in ((self.checked, plain["checked"]), (self.failed, plain["failed"])):
+            for model, what, count in counts:
+                counter[model, what] += count
         self.backends.update(plain["backends"])
         self.models.update(plain["models"])
 
@@ -163,7 +164,7 @@ class Tally:
         checked: Counter[tuple[str, str]] = Counter()
         failed: Counter[tuple[str, str]] = Counter()
         for key in sorted(self.checked):
-            model, what = key.split("\t")
+            model, what = key
             kind = what.partition(" ")[0]
             group = (model, what if kind == "golden" else kind)
             checked[group] += self.checked[key] if kind == "golden" else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 
-from pytest_tfserving.compatibility.forms import find_answer_forms, find_lost_calls, find_request_forms
+from pytest_tfserving.compatibility.forms import find_lost_calls, find_rest_forms
 from pytest_tfserving.compatibility.promised import PromisedSignature, PromisedSignatures, signatures_of
 from pytest_tfserving.compatibility.renames import kind, only_pairs
 from pytest_tfserving.compatibility.shapes import ShapeChange, shape_changes
@@ -30,8 +30,9 @@ def find_changes(old: PromisedSignatures, new: PromisedSignatures) -> Iterator[F
     renames = _signature_renames(before, after, removed, added)
     for name in sorted(before):
         if name in after:
+            found = list(_find_signature_changes(name, before[name], after[name], complete))
             moved_from = _moved_default(before, after) if name == DEFAULT_SIGNATURE else None
-            if moved_from is not None:
+            if moved_from is not None and any(finding.level == "breaking" for finding in found):
                 yield Finding.of(
                     rules.DEFAULT_SIGNATURE_MOVED,
                     f"{name} takes and gives what {moved_from} did: {_interface_text(after[name])}; it was "
@@ -39,7 +40,7 @@ def find_changes(old: PromisedSignatures, new: PromisedSignatures) -> Iterator[F
                     signature=name, old=_interface_text(before[name]), new=_interface_text(after[name]),
                 )  # fmt: skip
             else:
-                yield from _find_signature_changes(name, before[name], after[name], complete)
+                yield from found
         elif name in renames:
             yield Finding.of(
                 rules.SIGNATURE_RENAMED,
@@ -66,30 +67,32 @@ def _find_signature_changes(
         yield Finding.of(
             rules.METHOD_CHANGED,
             f"signature {name} had method {old.method or 'none'} and has {new.method or 'none'}: a server with "
-            f"--enable_signature_method_name_check refuses calls of another method",
+            f"--enable_signature_method_name_check refuses Classify and Regress where the method is another",
             signature=name, old=old.method, new=new.method,
         )  # fmt: skip
     if old.inputs == new.inputs and old.outputs == new.outputs:
         return
-    found: list[Finding] = []
-    batch_opened = False
+    batch = {ShapeChange.BATCH_FIXED}
     if old.inputs is not None and new.inputs is not None:
         renames = pair_tensors(old.inputs, new.inputs)
-        found += find_inputs(name, old.inputs, new.inputs, renames)
-        batch_opened = any(
-            ShapeChange.BATCH_OPENED in shape_changes(spec, new.inputs[renames[tensor]])
-            for tensor, spec in old.inputs.items()
-            if tensor in renames
-        )
+        yield from find_inputs(name, old.inputs, new.inputs, renames)
+        batch = _batch_changes(old.inputs, new.inputs, renames)
     if old.outputs is not None and new.outputs is not None:
-        found += find_outputs(name, old.outputs, new.outputs, complete, batch_opened)
-    yield from found
-    if old.inputs is not None and new.inputs is not None:
-        yield from find_request_forms(name, old.inputs, new.inputs)
-    if old.outputs is not None and new.outputs is not None:
-        yield from find_answer_forms(name, old.outputs, new.outputs)
-    if all(finding.level != "breaking" for finding in found):  # else the tensor that Classify misses is named already
-        yield from find_lost_calls(name, old, new)
+        yield from find_outputs(name, old.outputs, new.outputs, complete, batch)
+    yield from find_rest_forms(name, old, new)
+    yield from find_lost_calls(name, old, new)
+
+
+def _batch_changes(
+    old: Mapping[str, TensorSpec], new: Mapping[str, TensorSpec], renames: Mapping[str, str]
+) -> set[ShapeChange]:
+    """Which changes of an output's first dimension are the batch's: one that was open for inputs, or is now."""
+    batch = set()
+    if any(spec.shape is None or (spec.shape and not isinstance(spec.shape[0], int)) for spec in old.values()):
+        batch.add(ShapeChange.BATCH_FIXED)
+    if any(ShapeChange.BATCH_OPENED in shape_changes(old[name], new[now]) for name, now in renames.items()):
+        batch.add(ShapeChange.BATCH_OPENED)
+    return batch
 
 
 def _removed_signature(name: str, old: PromisedSignature, after: Mapping[str, PromisedSignature]) -> Finding:

@@ -17,32 +17,50 @@ from pytest_tfserving.schema import TensorSpec
 Specs = Mapping[str, TensorSpec]
 
 
-def find_request_forms(signature: str, old: Specs, new: Specs) -> Iterator[Finding]:
-    """The forms of REST requests that the signature took and takes no more."""
+def find_rest_forms(signature: str, old: PromisedSignature, new: PromisedSignature) -> Iterator[Finding]:
+    """The forms of REST's requests and answers that were and are no more; nothing where REST could not call it before.
+
+    A side that is not promised may have been anything.
+    """
+    if old.inputs is not None and not (old.inputs and _first(old.inputs, _has_no_json_form) is None):
+        return
+    if old.outputs is not None and not (old.outputs and _first(old.outputs, _has_no_json_form) is None):
+        return
+    in_rows = _first(old.inputs or {}, _is_scalar) is None and _without_rows(old.outputs or {}) is None
+    if old.inputs is not None and new.inputs is not None:
+        yield from _find_request_forms(signature, old.inputs, new.inputs, in_rows)
+    if old.outputs is not None and new.outputs is not None:
+        yield from _find_answer_forms(signature, old.outputs, new.outputs, in_rows)
+
+
+def _find_request_forms(signature: str, old: Specs, new: Specs, in_rows: bool) -> Iterator[Finding]:
+    without = _first(new, _has_no_json_form)
+    if without is not None:
+        yield Finding.of(
+            rules.REST_REQUEST_LOST,
+            f"input {without} is {new[without]}, for which REST has no form: no JSON client can call "
+            f"{signature} any more; use gRPC",
+            signature=signature, side="input", tensor=without, old=_spec(old, without), new=str(new[without]),
+        )  # fmt: skip
+        return
+    if not new:
+        yield Finding.of(
+            rules.REST_REQUEST_LOST,
+            f"{signature} has no inputs any more, and REST cannot call such a signature; use gRPC",
+            signature=signature, side="input", old=_listed(old),
+        )  # fmt: skip
+        return
     if len(old) == 1 and len(new) > 1:
         [name] = old
+        shown = ", ".join(f'"{name}": ...' for name in sorted(new)[:_MOST_LISTED])
+        more = ", ..." if len(new) > _MOST_LISTED else ""
         yield Finding.of(
             rules.REST_INPUT_NEEDS_NAME,
-            f"input {name} was the only one, and REST took it bare; of {_listed(new)} each must be named, "
-            f'as in {{"instances": [{{"{name}": ...}}]}}',
+            f"input {name} was the only one, and REST took it bare; now each of {len(new)} must be named, as in "
+            f'{{"instances": [{{{shown}{more}}}]}}',
             signature=signature, side="input", tensor=name, old=_listed(old), new=_listed(new),
         )  # fmt: skip
-    if old and all(map(has_json_form, old.values())):
-        without = _first(new, lambda spec: not has_json_form(spec))
-        if without is not None:
-            yield Finding.of(
-                rules.REST_REQUEST_LOST,
-                f"input {without} is {new[without]}, for which REST has no form: no JSON client can call "
-                f"{signature} any more; use gRPC",
-                signature=signature, side="input", tensor=without, old=_spec(old, without), new=str(new[without]),
-            )  # fmt: skip
-        elif not new:
-            yield Finding.of(
-                rules.REST_REQUEST_LOST,
-                f"{signature} has no inputs any more, and REST cannot call such a signature; use gRPC",
-                signature=signature, side="input", old=_listed(old),
-            )  # fmt: skip
-    if old and _first(old, _is_scalar) is None and (scalar := _first(new, _is_scalar)) is not None:
+    if in_rows and (scalar := _first(new, _is_scalar)) is not None:
         yield Finding.of(
             rules.REST_ROW_REQUEST_LOST,
             f"input {scalar} is {new[scalar]}, without a batch: from REST's row format it arrives with a dimension for "
@@ -51,14 +69,23 @@ def find_request_forms(signature: str, old: Specs, new: Specs) -> Iterator[Findi
         )  # fmt: skip
 
 
-def find_answer_forms(signature: str, old: Specs, new: Specs) -> Iterator[Finding]:
-    """The forms of REST answers that were and are no more."""
+def _find_answer_forms(signature: str, old: Specs, new: Specs, in_rows: bool) -> Iterator[Finding]:
+    without = _first(new, _has_no_json_form)
+    if without is not None:
+        yield Finding.of(
+            rules.REST_ANSWER_LOST,
+            f"output {without} is {new[without]}, for which REST has no form: it refuses every answer of "
+            f"{signature}; use gRPC",
+            signature=signature, side="output", tensor=without, old=_spec(old, without), new=str(new[without]),
+        )  # fmt: skip
+        return
     if len(old) == 1 and len(new) > 1:
         [name] = old
+        read = name if name in new else "NAME"
         yield Finding.of(
             rules.REST_OUTPUT_NAMED,
             f"output {name} was the only one, and REST wrote it bare; with {_listed(new)} answers are objects by name: "
-            f'read predictions[i]["{name}"] and outputs["{name}"]',
+            f'read predictions[i]["{read}"] and outputs["{read}"]',
             signature=signature, side="output", tensor=name, old=_listed(old), new=_listed(new),
         )  # fmt: skip
     if len(old) > 1 and len(new) == 1:
@@ -69,16 +96,7 @@ def find_answer_forms(signature: str, old: Specs, new: Specs) -> Iterator[Findin
             f"name",
             signature=signature, side="output", tensor=name, old=_listed(old), new=_listed(new),
         )  # fmt: skip
-    if old and all(map(has_json_form, old.values())):
-        without = _first(new, lambda spec: not has_json_form(spec))
-        if without is not None:
-            yield Finding.of(
-                rules.REST_ANSWER_LOST,
-                f"output {without} is {new[without]}, for which REST has no form: it refuses every answer of "
-                f"{signature}; use gRPC",
-                signature=signature, side="output", tensor=without, old=_spec(old, without), new=str(new[without]),
-            )  # fmt: skip
-    if old and _without_rows(old) is None and (uneven := _without_rows(new)) is not None:
+    if in_rows and (uneven := _without_rows(new)) is not None:
         yield Finding.of(
             rules.REST_ROW_ANSWER_LOST,
             f"output {uneven} is {new[uneven]}, which REST's row format cannot split into rows beside the rest: it "
@@ -106,23 +124,25 @@ def _fits_classify(inputs: Specs | None, outputs: Specs | None) -> bool:
     """As classifier.cc wants it (PreProcessClassification, PostProcessClassificationResult)."""
     if not _takes_examples(inputs) or outputs is None or len(outputs) not in (1, 2):
         return False
-    kept = {"scores": "float32", "classes": "string"}
-    wanted = [(outputs[name].dtype, dtype) for name, dtype in kept.items() if name in outputs]
-    return bool(wanted) and all(dtype == expected for dtype, expected in wanted)
+    kept = [(outputs[name], dtype) for name, dtype in (("scores", "float32"), ("classes", "string")) if name in outputs]
+    return bool(kept) and all(spec.dtype == dtype and (spec.shape is None or len(spec.shape) == 2) for spec, dtype in kept)
 
 
 def _fits_regress(inputs: Specs | None, outputs: Specs | None) -> bool:
     """As regressor.cc wants it (PreProcessRegression, PostProcessRegressionResult)."""
-    return (
-        _takes_examples(inputs)
-        and outputs is not None
-        and list(outputs) == ["outputs"]
-        and outputs["outputs"].dtype == "float32"
-    )
+    if not _takes_examples(inputs) or outputs is None or list(outputs) != ["outputs"]:
+        return False
+    values = outputs["outputs"]
+    one_an_example = values.shape is None or len(values.shape) == 1 or (len(values.shape) == 2 and values.shape[1] in (1, None))
+    return values.dtype == "float32" and one_an_example
 
 
 def _takes_examples(inputs: Specs | None) -> bool:
     return inputs is not None and list(inputs) == ["inputs"] and inputs["inputs"].dtype == "string"
+
+
+def _has_no_json_form(spec: TensorSpec) -> bool:
+    return not has_json_form(spec)
 
 
 def _is_scalar(spec: TensorSpec) -> bool:

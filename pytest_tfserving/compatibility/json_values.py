@@ -44,7 +44,8 @@ def noticed_in_requests(old: str, new: str) -> str:
     if low <= least and most <= high:
         return "JSON clients notice nothing: an integer is taken as before"
     if new in _WRAPPING:
-        return f"JSON clients are not refused, but a value outside {low} to {high} wraps around without a word"
+        beyond = ", one beyond int32 is refused" if most > _INTEGERS["int32"][1] else ""
+        return f"JSON clients go on, but a value outside {low} to {high} wraps around without a word{beyond}"
     return f"JSON clients are refused where a value is outside {low} to {high}"
 
 

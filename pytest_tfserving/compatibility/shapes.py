@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from itertools import zip_longest
 
 from pytest_tfserving.compatibility.renames import sizes
 from pytest_tfserving.schema import Dimension, Range, TensorSpec
@@ -34,9 +33,9 @@ def shape_changes(old: TensorSpec, new: TensorSpec) -> list[ShapeChange]:
         return [ShapeChange.NARROWED if old.shape is None else ShapeChange.WIDENED]
     if len(old.shape) != len(new.shape):
         return [_rank_change(sizes(old) or (), sizes(new) or ())]
-    found = {
-        _dimension_change(a, b, first=index == 0) for index, (a, b) in enumerate(zip_longest(old.shape, new.shape))
-    }
+    found: set[ShapeChange] = set()
+    for index, (before, after) in enumerate(zip(old.shape, new.shape, strict=True)):
+        found |= _dimension_changes(before, after, first=index == 0)
     return [change for change in ShapeChange if change in found]
 
 
@@ -48,24 +47,25 @@ def _rank_change(old: tuple[int | None, ...], new: tuple[int | None, ...]) -> Sh
     return ShapeChange.RANK
 
 
-def _dimension_change(old: Dimension, new: Dimension, first: bool) -> ShapeChange | None:
-    if isinstance(old, int) and isinstance(new, int):
-        return None if old == new else ShapeChange.SIZE
-    if isinstance(old, int):
-        if isinstance(new, Range) and not new.holds(old):
-            return ShapeChange.SIZE
-        return ShapeChange.BATCH_OPENED if first else ShapeChange.WIDENED
-    if isinstance(new, int):
-        return ShapeChange.BATCH_FIXED if first else ShapeChange.NARROWED
-    if new is None:
-        return None
+def _dimension_changes(old: Dimension, new: Dimension, first: bool) -> set[ShapeChange]:
+    if new is None and not isinstance(old, int):
+        return set()
     (least, most), (low, high) = _limits(old), _limits(new)
-    if low <= least and most <= high:
-        return None if (low, high) == (least, most) else ShapeChange.WIDENED
-    return ShapeChange.NARROWED
+    if (least, most) == (low, high):
+        return set()
+    if most < low or high < least:
+        return {ShapeChange.SIZE}
+    if isinstance(old, int):
+        return {ShapeChange.BATCH_OPENED if first else ShapeChange.WIDENED}
+    if isinstance(new, int):
+        return {ShapeChange.BATCH_FIXED if first else ShapeChange.NARROWED}
+    narrowed = {ShapeChange.NARROWED} if least < low or high < most else set()
+    return narrowed | ({ShapeChange.WIDENED} if low < least or most < high else set())
 
 
 def _limits(dimension: Dimension) -> tuple[float, float]:
+    if isinstance(dimension, int):
+        return dimension, dimension
     if isinstance(dimension, Range):
         return dimension.at_least, float("inf") if dimension.at_most is None else dimension.at_most
     return 0, float("inf")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from pytest_tfserving.compatibility.renames import find_renames, kind
+from pytest_tfserving.compatibility.shapes import ShapeChange
 from pytest_tfserving.compatibility.tensors import find_input_changes, find_output_changes
 from pytest_tfserving.findings import Finding
 from pytest_tfserving.rules import compatibility as rules
@@ -59,9 +61,12 @@ def find_outputs(
     old: Mapping[str, TensorSpec],
     new: Mapping[str, TensorSpec],
     complete: bool,
-    batch_opened: bool,
+    batch: AbstractSet[ShapeChange],
 ) -> Iterator[Finding]:
-    """What an answer gives otherwise. Outputs that are new count where the old ones were `complete`."""
+    """What an answer gives otherwise. Outputs that are new count where the old ones were `complete`.
+
+    `batch` are the changes of a first dimension that inputs know as well.
+    """
     renames = pair_tensors(old, new)
     unpaired = _unpaired(new, renames)
     for name in sorted(old):
@@ -81,7 +86,7 @@ def find_outputs(
                 f"{name} in the answer{bare}; read {renames[name]}",
                 signature=signature, side="output", tensor=name, old=name, new=renames[name],
             )  # fmt: skip
-        yield from find_output_changes(signature, (name, renames[name]), old[name], new[renames[name]], batch_opened)
+        yield from find_output_changes(signature, (name, renames[name]), old[name], new[renames[name]], batch)
     for name in sorted(set(new) - set(renames.values())) if complete else ():
         yield Finding.of(
             rules.OUTPUT_ADDED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from pytest_tfserving.compatibility.json_values import is_base64, noticed_in_answers, noticed_in_requests
 from pytest_tfserving.compatibility.shapes import ShapeChange, shape_changes
@@ -44,6 +45,12 @@ _ANSWER = {
     ShapeChange.WIDENED: (rules.OUTPUT_SHAPE_WIDENED, "do not rely on a size; read it off each answer"),
 }
 
+_AS_ANY_SIZE = {ShapeChange.BATCH_FIXED: ShapeChange.NARROWED, ShapeChange.BATCH_OPENED: ShapeChange.WIDENED}
+
+# Fields of a TensorProto that hold several dtypes (tensorflow/core/framework/tensor.proto); of others each has its own.
+_FIELDS = {"int32": "int_val", "int16": "int_val", "int8": "int_val", "uint16": "int_val", "uint8": "int_val",
+           "float16": "half_val", "bfloat16": "half_val"}  # fmt: skip
+
 
 def find_input_changes(signature: str, names: tuple[str, str], old: TensorSpec, new: TensorSpec) -> Iterator[Finding]:
     """What a request must do differently for one input; `names` are its old and its new name."""
@@ -75,24 +82,23 @@ def find_input_changes(signature: str, names: tuple[str, str], old: TensorSpec, 
 
 
 def find_output_changes(
-    signature: str, names: tuple[str, str], old: TensorSpec, new: TensorSpec, batch_opened: bool
+    signature: str, names: tuple[str, str], old: TensorSpec, new: TensorSpec, batch: AbstractSet[ShapeChange]
 ) -> Iterator[Finding]:
     """What is different for who reads one output; `names` are its old and its new name.
 
-    With `batch_opened` an input's first dimension was fixed and is open, so that an output's may be open as well.
+    A first dimension is the batch's where `batch` has its change, else a size as any other.
     """
     place = {"signature": signature, "side": "output", "tensor": names[0], "old": str(old), "new": str(new)}
     was = f"output {_called(names)} was {old} and is {new}"
     if old.dtype != new.dtype:
         yield Finding.of(
             rules.OUTPUT_DTYPE_CHANGED,
-            f"{was}: gRPC clients find no {old.dtype} values in it; "
+            f"{was}: {_noticed_over_grpc(old.dtype, new.dtype)}; "
             f"{noticed_in_answers(old.dtype, new.dtype, names[1])}",
             **place,
         )
     for shape_change in dict.fromkeys(
-        ShapeChange.WIDENED if change is ShapeChange.BATCH_OPENED and not batch_opened else change
-        for change in shape_changes(old, new)
+        change if change in batch else _AS_ANY_SIZE.get(change, change) for change in shape_changes(old, new)
     ):
         rule, then = _ANSWER[shape_change]
         yield Finding.of(rule, f"{was}: {then}", **place)
@@ -104,6 +110,13 @@ def find_output_changes(
         yield Finding.of(
             rule, f"output {names[0]} is {names[1]} now: {then}", **place | {"old": names[0], "new": names[1]}
         )
+
+
+def _noticed_over_grpc(old: str, new: str) -> str:
+    field = _FIELDS.get(old)
+    if field is not None and field == _FIELDS.get(new):
+        return f"gRPC clients find the values in {field} as before, those that check the dtype do not go on"
+    return f"gRPC clients find no {old} values in it"
 
 
 def _called(names: tuple[str, str]) -> str:

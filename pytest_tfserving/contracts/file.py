@@ -15,6 +15,7 @@ from pytest_tfserving.contracts.keys import CHECKS, CONTRACT
 from pytest_tfserving.contracts.kinds import Problem
 from pytest_tfserving.contracts.model import ModelContract, ModelReader
 from pytest_tfserving.contracts.sources import Sources, merged, read_sources
+from pytest_tfserving.toml import dotted, quoted
 
 __all__ = ["SUFFIX", "Contract", "ModelContract", "read_contract"]
 
@@ -67,5 +68,15 @@ def _models(path: Path, sources: Sources) -> dict[str | None, Mapping[str, Any]]
                     + (hint if path.name.endswith(SUFFIX) else ""),
                 )
             ]
+        )
+    unfit = [key for key in several if not key or "::" in key or "[" in key]
+    if unfit:
+        raise sources.error(
+            Problem(
+                ("models", key),
+                f"models.{dotted((key,))}: tests are chosen by this name, FILE::NAME, so that it may hold no :: and "
+                f"no [ and is not empty; choose another, and say name = {quoted(key)} for the server's",
+            )
+            for key in unfit
         )
     return {key: merged(shared, {"name": key, **table}) for key, table in several.items()}

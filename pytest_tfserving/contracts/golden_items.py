@@ -26,7 +26,7 @@ def find_golden_items(requests: Iterable[GoldenRequest], transports: Sequence[st
         try:
             files = find_files(request.files.pattern, request.files.base)
         except TFServingError as error:
-            items.append(GoldenItem("golden", None, str(error)))
+            items.append(GoldenItem(request.files.pattern, None, str(error)))
             continue
         for file in files:
             try:
@@ -38,9 +38,7 @@ def find_golden_items(requests: Iterable[GoldenRequest], transports: Sequence[st
     return items
 
 
-def items_of(
-    case: Case, transports: Sequence[str], tolerance: Tolerance, *, inline: bool = False
-) -> list[GoldenItem]:
+def items_of(case: Case, transports: Sequence[str], tolerance: Tolerance, *, inline: bool = False) -> list[GoldenItem]:
     """The items of one case: one for each transport that can carry it."""
     return [
         GoldenItem(f"{case.id}-{transport}", GoldenCheck(case, transport, tolerance, inline))

@@ -116,6 +116,12 @@ class PathText(Text):
 
     expected: str = "a path"
 
+    def problems_inside(self, value: str, path: KeyPath) -> Iterator[Problem]:
+        if "\0" in value:
+            yield self.refused(value, path)
+        else:
+            yield from super().problems_inside(value, path)
+
     def based(self, value: Any, base: Path) -> Any:
         return BasedPath(value, base) if isinstance(value, str) else value
 

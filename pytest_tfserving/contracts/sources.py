@@ -90,10 +90,10 @@ def _read(file: Path, chain: tuple[Path, ...], documents: list[Document]) -> dic
         target = _absolute(included.absolute)
         where = document.where(position)
         for count, before in enumerate(chain):
-            if before.resolve() == target.resolve():
+            if os.path.realpath(before) == os.path.realpath(target):
                 names = " -> ".join(shown(name) for name in (*chain[count:], target))
                 raise SpecError(f"{where}: circular include: {names}")
-        if not target.is_file():
+        if not os.path.isfile(target):  # noqa: PTH113  # Path.is_file() raises where a name is too long
             raise SpecError(f"{where}: no such file to include: {target}{_similar(target)}")
         base = merged(base, _read(target, chain, documents))
     documents.append(document)
@@ -110,11 +110,15 @@ def _includes(document: Document) -> list[tuple[KeyPath, BasedPath]]:
     listed: list[tuple[KeyPath, Any]] = [(("include",), given)]
     if isinstance(given, list):
         listed = [(("include", index), path) for index, path in enumerate(given)]
-    return [(place, BasedPath(path, document.file.parent)) for place, path in listed if isinstance(path, str) and path]
+    return [
+        (place, BasedPath(path, document.file.parent))
+        for place, path in listed
+        if isinstance(path, str) and path and "\0" not in path
+    ]
 
 
 def _similar(missing: Path) -> str:
-    if not missing.parent.is_dir():
+    if not os.path.isdir(missing.parent):  # noqa: PTH112  # as above
         return f"; there is no directory {missing.parent}"
     names = [path.name for path in missing.parent.glob("*.toml")]
     close = get_close_matches(missing.name, names, n=1)

@@ -80,6 +80,13 @@ def find_files(pattern: str, base: Path) -> list[Path]:
     A path without its `.json` is found too. Raises GoldenError where there is none.
     """
     path = base / pattern
+    try:
+        return _find(path, pattern, base)
+    except OSError as error:
+        raise GoldenError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _find(path: Path, pattern: str, base: Path) -> list[Path]:
     if path.is_dir():
         files = sorted(path.glob("*.json"))
         problem = f"no golden (*.json) in the directory {path}"

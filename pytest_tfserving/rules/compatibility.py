@@ -60,15 +60,16 @@ CLASSIFY_LOST = Rule(
     "breaking",
     "A signature that Classify could call can be called by it no more.",
     "Classify wants one input `inputs` and at most two outputs, at least one of them `scores` or `classes` "
-    "(classifier.cc); it takes only strings in `inputs`, float32 in `scores` and strings in `classes`.",
+    "(classifier.cc); it takes only strings in `inputs`, and two dimensions of float32 in `scores`, of strings in "
+    "`classes`. Its requests name no tensor, so that no client can follow a new name.",
     "Keep to these, and give further outputs a signature of their own.",
 )
 REGRESS_LOST = Rule(
     "regress-lost",
     "breaking",
     "A signature that Regress could call can be called by it no more.",
-    "Regress wants one input `inputs` of strings and one output `outputs` of float32 (regressor.cc), nothing beside "
-    "them.",
+    "Regress wants one input `inputs` of strings and one output `outputs` of float32, one value an example "
+    "(regressor.cc), nothing beside them. Its requests name no tensor, so that no client can follow a new name.",
     "Keep to these, and give further outputs a signature of their own.",
 )
 
@@ -76,8 +77,9 @@ INPUT_ADDED = Rule(
     "input-added",
     "breaking",
     "An input is new, and a request must have it.",
-    "The server refuses a request without it: `Missing but required` over gRPC (predict_util.cc), `Missing named "
-    "input` and `keys must be equal to` over REST.",
+    "The server refuses a request without it: `Missing but required` over gRPC (predict_util.cc), or where other inputs "
+    "have defaults `not found in request and no default value provided`; `Missing named input` and `keys must be equal "
+    "to` over REST.",
     "Give it a default in the export and let REST clients send it first, or add a second signature.",
 )
 INPUT_ADDED_WITH_DEFAULT = Rule(
@@ -109,8 +111,8 @@ INPUT_DEFAULT_LOST = Rule(
     "input-default-lost",
     "breaking",
     "An input that could be left out must be sent.",
-    "A gRPC request without it is refused: `not found in request and no default value provided`. REST always had to "
-    "send it.",
+    "A gRPC request without it is refused: `not found in request and no default value provided`, or `Missing but "
+    "required` where no input has a default any more. REST always had to send it.",
     "Export the default again.",
 )
 INPUT_DEFAULT_ADDED = Rule(
@@ -222,8 +224,8 @@ OUTPUT_DTYPE_CHANGED = Rule(
     "output-dtype-changed",
     "breaking",
     "An output has another dtype.",
-    "A gRPC client finds its values in another field of the TensorProto (`float_val`, `int_val`), the old one empty. "
-    "What a REST client sees depends on the dtypes; the finding says it.",
+    "A gRPC client finds its values in another field of the TensorProto (`float_val`, `int_val`), the old one empty; "
+    "integers of up to 32 bits, uint32 apart, share a field, and only the dtype beside it is another. What a REST client sees depends on the dtypes; the finding says it.",
     "Keep the dtype: cast the output inside the model.",
 )
 OUTPUT_SIZE_CHANGED = Rule(

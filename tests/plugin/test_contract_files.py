@@ -184,6 +184,35 @@ def test_two_tests_of_one_name_are_told_apart(repository, contract):
     )
 
 
+@pytest.mark.parametrize("path", ["nowhere", "n" * 300], ids=["absent", "too-long"])
+def test_goldens_that_are_not_there_hide_no_other(repository, contract, path):
+    repository.golden("values", THREE)
+    contract(f'[goldens]\npath = ["goldens", "{path}", "other"]\n')
+    result = repository.run("--tfserving-transport", "grpc")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        ["half_plus_two.tfserving.toml:5", "*no golden *other*", "half_plus_two.tfserving.toml:5"]
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["a.b", "q\"'", "br[ac]k", "co::lon", " sp ace ", "ünï→", "", "line\nend", "t\tb\u0001"]
+)
+def test_a_name_may_be_any_text(repository, contract, name):
+    text = json.dumps(name)
+    contract(
+        f'[signatures.{text}]\nmethod = "predict"\n[requests.{text}]\ninputs.x = [1.0]\noutputs.y = [2.5]\n'
+        f"[signatures.serving_default]\n{SIGNATURE.partition(chr(10))[2]}"
+    )
+    result = repository.run("-v", "-rA", "--tfserving-transport", "grpc", "--junitxml=report.xml")
+    result.assert_outcomes(passed=2, failed=1)
+    assert len(list(ElementTree.parse(repository.path / "report.xml").iter("testcase"))) == 3
+    shown = name.encode("unicode_escape").decode() if not name.isprintable() else name
+    ids = collected(repository.run("--collect-only", "-q", "--tfserving-transport", "grpc"))
+    assert ids == [f"signature[{shown}]", "signature[serving_default]", f"request[{shown}-grpc]"]
+    repository.run("--tfserving-transport", "grpc", f"half_plus_two.tfserving.toml::{ids[2]}").assert_outcomes(passed=1)
+
+
 def test_a_golden_that_cannot_be_used_hides_no_other(repository, contract):
     repository.golden("bad", "{")
     repository.golden("values", THREE)

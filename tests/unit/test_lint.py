@@ -125,6 +125,18 @@ TENSORS = [
         {"a": "float32[2]", "b": "float32[3]"},
         [("rows-unbatched-input", "inputs.x"), ("rows-uneven-outputs", "")],
     ),
+    (
+        "outputs of two sizes for any batch",
+        {"x": "float32[?]"},
+        {"a": "float32[2]", "b": "float32[3]"},
+        [("rows-unbatched-output", "outputs.a"), ("rows-unbatched-output", "outputs.b")],
+    ),
+    (
+        "a vector beside what may be a batch",
+        {"a": "float32[...]", "w": "float32[3]"},
+        {"y": "float32[?]"},
+        [("rows-unbatched-input", "inputs.w")],
+    ),
     ("a batch of four", {"x": "float32[4, 3]"}, {"y": "float32[4]"}, [("fixed-batch", "")]),
     ("a batch of four of two inputs", {"a": "int32[4]", "b": "int32[4, 2]"}, {"y": "bool[4]"}, [("fixed-batch", "")]),
     # JSON
