@@ -16,7 +16,7 @@ from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.contracts.check import ExpectedSignature
-    from pytest_tfserving.contracts.checks import Check, GeneratedCheck, GoldenRequest, PropertiesCheck
+    from pytest_tfserving.contracts.checks import Check, GeneratedCheck, GoldenRequest, InvalidKind, PropertiesCheck
     from pytest_tfserving.contracts.promises import Promises
     from pytest_tfserving.findings import Policy
     from pytest_tfserving.schema import TensorSpec
@@ -157,8 +157,19 @@ def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> Generated
         promises.get(signature) or Promises(signature),
         examples,
         bool(arguments.get("invalid", True)),
+        _invalid_kinds(mark, arguments),
         tolerance_of(mark.name, arguments),
     )
+
+
+def _invalid_kinds(mark: pytest.Mark, arguments: Mapping[str, object]) -> tuple[InvalidKind, ...]:
+    from pytest_tfserving.contracts.checks import INVALID_KINDS, REFUSED_BY_SERVER
+
+    given = _texts(mark.name, "must_refuse", arguments.get("must_refuse", REFUSED_BY_SERVER))
+    for kind in given:
+        if kind not in INVALID_KINDS:
+            raise SpecError(f"{mark.name}: must_refuse={kind!r}; kinds are {', '.join(INVALID_KINDS)}")
+    return tuple(kind for kind in INVALID_KINDS if kind in given)
 
 
 def _policy(mark: pytest.Mark, arguments: Mapping[str, object], base: Path) -> Policy:

@@ -112,11 +112,19 @@ class Serving:
     def directory_of(self, model: ModelRequest) -> Path:
         """The SavedModel that would be served for a request, --tfserving-model applied; nothing in it is read.
 
-        Raises ExportError where there is none, also where a remote server serves the model: what is on its disk cannot
-        be told.
+        Raises ExportError where there is none. A remote server's own files cannot be looked at: it is the export on
+        this machine that is meant.
         """
         self.requested.add(model.servable.name)
-        export = find_export(self._candidate(model) or model.path)
+        try:
+            export = find_export(self._candidate(model) or model.path)
+        except ExportError as error:
+            if not self.settings.is_remote:
+                raise
+            raise ExportError(
+                f"{error}\nThe files of a remote server cannot be looked at; say where the export is on this machine "
+                f"with --tfserving-model {model.servable.name}=PATH, or leave the test out (-m 'not tfserving_lint')"
+            ) from error
         return _version_of(export, _requested_version(model, export, addressed=self.settings.is_remote), model)
 
     def served_with(self, served: Served, *server_args: str) -> Served:

@@ -81,11 +81,11 @@ def _find_answer_forms(signature: str, old: Specs, new: Specs, in_rows: bool) ->
         return
     if len(old) == 1 and len(new) > 1:
         [name] = old
-        read = name if name in new else "NAME"
+        read = f'"{name}"' if name in new else "NAME"
         yield Finding.of(
             rules.REST_OUTPUT_NAMED,
             f"output {name} was the only one, and REST wrote it bare; with {_listed(new)} answers are objects by name: "
-            f'read predictions[i]["{read}"] and outputs["{read}"]',
+            f"read predictions[i][{read}] and outputs[{read}]",
             signature=signature, side="output", tensor=name, old=_listed(old), new=_listed(new),
         )  # fmt: skip
     if len(old) > 1 and len(new) == 1:
@@ -125,7 +125,9 @@ def _fits_classify(inputs: Specs | None, outputs: Specs | None) -> bool:
     if not _takes_examples(inputs) or outputs is None or len(outputs) not in (1, 2):
         return False
     kept = [(outputs[name], dtype) for name, dtype in (("scores", "float32"), ("classes", "string")) if name in outputs]
-    return bool(kept) and all(spec.dtype == dtype and (spec.shape is None or len(spec.shape) == 2) for spec, dtype in kept)
+    return bool(kept) and all(
+        spec.dtype == dtype and (spec.shape is None or len(spec.shape) == 2) for spec, dtype in kept
+    )
 
 
 def _fits_regress(inputs: Specs | None, outputs: Specs | None) -> bool:
@@ -133,7 +135,9 @@ def _fits_regress(inputs: Specs | None, outputs: Specs | None) -> bool:
     if not _takes_examples(inputs) or outputs is None or list(outputs) != ["outputs"]:
         return False
     values = outputs["outputs"]
-    one_an_example = values.shape is None or len(values.shape) == 1 or (len(values.shape) == 2 and values.shape[1] in (1, None))
+    one_an_example = (
+        values.shape is None or len(values.shape) == 1 or (len(values.shape) == 2 and values.shape[1] in (1, None))
+    )
     return values.dtype == "float32" and one_an_example
 
 

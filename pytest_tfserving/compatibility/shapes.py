@@ -40,9 +40,10 @@ def shape_changes(old: TensorSpec, new: TensorSpec) -> list[ShapeChange]:
 
 
 def _rank_change(old: tuple[int | None, ...], new: tuple[int | None, ...]) -> ShapeChange:
-    if old[:1] == (None,) and old[1:] == new:
+    had, has = old[:1] == (None,), new[:1] == (None,)  # an open dimension that is still first is still the batch
+    if had and not has and old[1:] == new:
         return ShapeChange.BATCH_LOST
-    if new[:1] == (None,) and new[1:] == old:
+    if has and not had and new[1:] == old:
         return ShapeChange.BATCH_GAINED
     return ShapeChange.RANK
 

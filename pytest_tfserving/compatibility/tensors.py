@@ -93,8 +93,7 @@ def find_output_changes(
     if old.dtype != new.dtype:
         yield Finding.of(
             rules.OUTPUT_DTYPE_CHANGED,
-            f"{was}: {_noticed_over_grpc(old.dtype, new.dtype)}; "
-            f"{noticed_in_answers(old.dtype, new.dtype, names[1])}",
+            f"{was}: {_noticed_over_grpc(old.dtype, new.dtype)}; {noticed_in_answers(old.dtype, new.dtype, names[1])}",
             **place,
         )
     for shape_change in dict.fromkeys(

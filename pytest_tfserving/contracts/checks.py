@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.promises import Promises
 from pytest_tfserving.findings import Policy
 from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.tolerance import Tolerance
+
+# How a generated request breaks its signature (refusals.py says what each is, and who refuses it).
+InvalidKind = Literal["missing", "extra", "dtype", "rank", "size"]
+INVALID_KINDS: tuple[InvalidKind, ...] = get_args(InvalidKind)
+
+# What every server refuses, whatever the model does.
+REFUSED_BY_SERVER: tuple[InvalidKind, ...] = ("missing", "extra", "dtype")
 
 
 @dataclass(frozen=True)
@@ -80,12 +88,14 @@ class PropertiesCheck:
 class GeneratedCheck:
     """The promises hold for generated requests; with `invalid`, requests that break the signature are refused.
 
-    `examples` is at most how many of each are sent; None leaves it to the option.
+    `examples` is at most how many of each are sent; None leaves it to the option. Of the invalid ones those of the
+    kinds in `must_refuse` must be refused; none may harm the next request.
     """
 
     promises: Promises
     examples: int | None = None
     invalid: bool = True
+    must_refuse: tuple[InvalidKind, ...] = REFUSED_BY_SERVER
     tolerance: Tolerance = field(default_factory=Tolerance)
 
 

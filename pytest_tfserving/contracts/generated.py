@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from pytest_tfserving.contracts.check import ExpectedSignature
+from pytest_tfserving.contracts.checks import REFUSED_BY_SERVER, InvalidKind
 from pytest_tfserving.contracts.promises import Promises
-from pytest_tfserving.contracts.refusals import REFUSED_BY_SERVER, Invalid, Kind, invalid
+from pytest_tfserving.contracts.refusals import Invalid, invalid
 from pytest_tfserving.contracts.rest_form import why_not_rest
 from pytest_tfserving.contracts.search import search
 from pytest_tfserving.contracts.strategies import inputs
@@ -152,7 +153,7 @@ def check_refusals(
     *,
     examples: int,
     seed: int | None = None,
-    must_refuse: Collection[Kind] = REFUSED_BY_SERVER,
+    must_refuse: Collection[InvalidKind] = REFUSED_BY_SERVER,
 ) -> RefusalFailure | None:
     """Sends `examples` requests that break the signature over each transport; makes the first that fails smaller.
 
@@ -189,7 +190,7 @@ def check_refusals(
 
 
 def _look_at_refusal(
-    signature: Signature, sender: Sender, request: Invalid, must_refuse: Collection[Kind]
+    signature: Signature, sender: Sender, request: Invalid, must_refuse: Collection[InvalidKind]
 ) -> RefusalFailure | None:
     failure = RefusalFailure("gone", signature, sender.transport, request)
 

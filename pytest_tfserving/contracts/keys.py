@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.contracts.checks import INVALID_KINDS
 from pytest_tfserving.contracts.kinds import Flag, Number, PathText, Spec, Text, Values
 from pytest_tfserving.contracts.promises import RELATIONS
 from pytest_tfserving.contracts.tables import Either, Key, Many, Named, Table
@@ -187,6 +188,10 @@ _GENERATED = Table(
     {
         "examples": Key(Number("50", whole=True, least=1), "At most how many requests of a signature are sent."),
         "invalid": Key(Flag(), "Whether requests that break the signature are sent too; they must be refused."),
+        "must_refuse": Key(
+            Many(Text('"missing"', choices=INVALID_KINDS), '["missing", "extra", "dtype", "rank"]', "a list of kinds"),
+            "Which invalid requests must be refused; missing, extra and dtype without it.",
+        ),
         "signatures": Key(
             Many(Text('"serving_default"'), '["serving_default"]', "a list of signatures", least=1),
             "The signatures to call; without it every one of the contract that is called with predict.",

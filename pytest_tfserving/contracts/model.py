@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import (
+    REFUSED_BY_SERVER,
     CompatibleCheck,
     GeneratedCheck,
     GoldenFiles,
@@ -201,7 +202,11 @@ class ModelReader:
                 self._say(path, f"{name} is called with {methods[name]}; requests are generated for predict only")
             own = properties.get(name, PropertiesCheck(Promises(name)))
             checks[name] = GeneratedCheck(
-                own.promises, given.get("examples"), given.get("invalid", True), own.tolerance
+                own.promises,
+                given.get("examples"),
+                given.get("invalid", True),
+                tuple(given.get("must_refuse", REFUSED_BY_SERVER)),
+                own.tolerance,
             )
         return checks
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
 from pytest_tfserving.contracts.check import ExpectedSignature
+from pytest_tfserving.contracts.checks import INVALID_KINDS, InvalidKind
 from pytest_tfserving.contracts.need_hypothesis import st
 from pytest_tfserving.contracts.promises import Values
 from pytest_tfserving.contracts.rest_form import rest_reads_as, why_not_rest
@@ -28,12 +28,6 @@ from pytest_tfserving.dtypes import DTYPES
 from pytest_tfserving.errors import Code
 from pytest_tfserving.schema import Signature, TensorSpec
 from pytest_tfserving.tensors import Array, numpy_dtype
-
-Kind = Literal["missing", "extra", "dtype", "rank", "size"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-# What every server refuses, whatever the model does.
-REFUSED_BY_SERVER: tuple[Kind, ...] = ("missing", "extra", "dtype")
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Invalid:
     end of "a request that ...". `transports` are those over which it is wrong at all.
     """
 
-    kind: Kind
+    kind: InvalidKind
     inputs: Mapping[str, Array]
     valid: Mapping[str, Array]
     what: str
@@ -52,7 +46,7 @@ class Invalid:
     code: Code = Code.INVALID_ARGUMENT
 
 
-def possible_kinds(signature: Signature, expected: ExpectedSignature | None = None) -> tuple[Kind, ...]:
+def possible_kinds(signature: Signature, expected: ExpectedSignature | None = None) -> tuple[InvalidKind, ...]:
     """The ways in which a request can break the signature, as far as that says what is right."""
     specs = specs_of(signature, expected)
     may = {
@@ -62,7 +56,7 @@ def possible_kinds(signature: Signature, expected: ExpectedSignature | None = No
         "rank": any(spec.shape is not None for spec in specs.values()),
         "size": any(_fixed(spec) for spec in specs.values()),
     }
-    return tuple(kind for kind in KINDS if may[kind])
+    return tuple(kind for kind in INVALID_KINDS if may[kind])
 
 
 def invalid(
@@ -70,7 +64,7 @@ def invalid(
     expected: ExpectedSignature | None = None,
     values: Mapping[str, Values] | None = None,
     *,
-    kinds: Collection[Kind] = KINDS,
+    kinds: Collection[InvalidKind] = INVALID_KINDS,
     transports: Collection[str] = ("grpc", "rest"),
 ) -> st.SearchStrategy[Invalid]:
     """Requests that the signature does not allow, of those kinds that it can tell, wrong over one of `transports`.
@@ -91,7 +85,7 @@ def _broken(
     signature: Signature,
     specs: Mapping[str, TensorSpec],
     requests: st.SearchStrategy[Inputs],
-    kinds: list[Kind],
+    kinds: list[InvalidKind],
     over_grpc: bool,
 ) -> Invalid:
     kind = draw(st.sampled_from(kinds))

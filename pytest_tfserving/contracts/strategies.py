@@ -17,8 +17,9 @@ from typing import Any
 from pytest_tfserving.contracts.arrays import MOST_DRAWN, arrays, elements, filled
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.need_hypothesis import st
-from pytest_tfserving.contracts.promises import Promises, Values
+from pytest_tfserving.contracts.promises import Values, check_promises, read_promises
 from pytest_tfserving.errors import SpecError
+from pytest_tfserving.grammar import as_tensor_spec, check_dimensions
 from pytest_tfserving.schema import DEFAULT_SIGNATURE, Dimension, ModelSchema, Range, Signature, TensorSpec
 from pytest_tfserving.tensors import Array
 
@@ -33,39 +34,36 @@ _TAKES_EXAMPLES = ("classify", "regress")
 
 
 class Strategies:
-    """Strategies for the signatures of one model. `tfserving.strategies` is one, made from the contract at hand."""
+    """Strategies for the signatures of one model: `tfserving.strategies`."""
 
-    def __init__(
-        self,
-        schema: ModelSchema,
-        expected: Mapping[str, ExpectedSignature] | None = None,
-        promises: Mapping[str, Promises] | None = None,
-    ) -> None:
+    def __init__(self, schema: ModelSchema) -> None:
         self._schema = schema
-        self._expected = expected or {}
-        self._promises = promises or {}
 
     def inputs(
         self,
         signature_name: str = DEFAULT_SIGNATURE,
         *,
-        values: Mapping[str, Values] | None = None,
+        specs: Mapping[str, object] | None = None,
+        values: Mapping[str, object] | None = None,
         leave_out: bool = False,
     ) -> st.SearchStrategy[Inputs]:
         """Requests that the signature takes, as arrays by input name.
 
-        `values` says what clients send, by input; without it, what the contract's properties say. With `leave_out`
-        inputs that have a default are missing from some requests, which REST would refuse. Raises SpecError for a
-        signature that is not there, or takes what cannot be made up.
+        `specs` limits dimensions as a contract's signature does: {"x": "float32[batch<=8]"}. `values` says what
+        clients send, as its properties do: {"x": {"min": 0, "max": 1}}. With `leave_out` inputs that have a default
+        are missing from some requests, which REST would refuse. Raises SpecError for a signature that is not there, or
+        takes what cannot be made up.
         """
         signature = self._schema.callable_signatures.get(signature_name)
         if signature is None:
             known = ", ".join(map(repr, self._schema.callable_signatures)) or "none"
             raise SpecError(f"the model has no signature {signature_name!r}; it has {known}")
-        if values is None:
-            promises = self._promises.get(signature_name)
-            values = promises.inputs if promises else {}
-        return inputs(signature, self._expected.get(signature_name), values, leave_out=leave_out)
+        wanted = {name: as_tensor_spec(spec) for name, spec in (specs or {}).items()}
+        check_dimensions(wanted)
+        expected = ExpectedSignature(signature_name, {**signature.inputs, **wanted})
+        promises = read_promises(signature_name, {"inputs": values or {}}, "strategies.inputs")
+        check_promises(promises, expected.inputs, None, "strategies.inputs")
+        return inputs(signature, expected, promises.inputs, leave_out=leave_out)
 
 
 def inputs(

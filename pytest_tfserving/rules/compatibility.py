@@ -77,8 +77,8 @@ INPUT_ADDED = Rule(
     "input-added",
     "breaking",
     "An input is new, and a request must have it.",
-    "The server refuses a request without it: `Missing but required` over gRPC (predict_util.cc), or where other inputs "
-    "have defaults `not found in request and no default value provided`; `Missing named input` and `keys must be equal "
+    "The server refuses a request without it: `Missing but required` over gRPC (predict_util.cc), or where other "
+    "inputs have defaults `not found in request and no default value provided`; `Missing named input` and `keys must be equal "
     "to` over REST.",
     "Give it a default in the export and let REST clients send it first, or add a second signature.",
 )
@@ -225,7 +225,8 @@ OUTPUT_DTYPE_CHANGED = Rule(
     "breaking",
     "An output has another dtype.",
     "A gRPC client finds its values in another field of the TensorProto (`float_val`, `int_val`), the old one empty; "
-    "integers of up to 32 bits, uint32 apart, share a field, and only the dtype beside it is another. What a REST client sees depends on the dtypes; the finding says it.",
+    "integers of up to 32 bits, uint32 apart, share a field, and only the dtype beside it is another. What "
+    "a REST client sees depends on the dtypes; the finding says it.",
     "Keep the dtype: cast the output inside the model.",
 )
 OUTPUT_SIZE_CHANGED = Rule(

@@ -153,6 +153,17 @@ CASES = {
         DTYPES, identity("int64"), identity("int32"), ["input-dtype-changed", "output-dtype-changed"],
         [({"instances": [2**31]}, {"predictions": [2**31]}, REFUSED), ({"instances": [7]}, {"predictions": [7]}, {"predictions": [7]})],
     ),
+    "int64 to uint8": (
+        DTYPES, identity("int64"), identity("uint8"), ["input-dtype-changed", "output-dtype-changed"],
+        [({"instances": [300]}, {"predictions": [300]}, {"predictions": [44]}),
+         ({"instances": [2**31]}, {"predictions": [2**31]}, REFUSED)],
+    ),
+    "half output added": (
+        DTYPES, identity("float16"),
+        Interface(identity("float16").inputs, {**identity("float16").outputs, **identity("float16", "z").outputs}),
+        ["output-added"],
+        [({"inputs": [1.5]}, REFUSED, REFUSED), ({"x": np.float16([1.5])}, {"y": [1.5]}, {"y": [1.5], "z": [1.5]})],
+    ),
     "float32 to float16": (
         DTYPES, identity("float32"), identity("float16"),
         ["input-dtype-changed", "output-dtype-changed", "rest-request-lost", "rest-answer-lost"],
@@ -161,6 +172,16 @@ CASES = {
     "classify-lost": (
         EXAMPLES_MODEL, Interface(EXAMPLES_IN, {"scores": SCORES, "classes": CLASSES}),
         Interface(EXAMPLES_IN, {"scores": SCORES, "classes": CLASSES, "sum": SUM}), ["output-added", "classify-lost"],
+        [({"examples": [{"x": [1.0, 2.0]}], "verb": "classify"}, SOMETHING, REFUSED)],
+    ),
+    "classify-lost by a rename": (
+        EXAMPLES_MODEL, Interface(EXAMPLES_IN, {"scores": SCORES}),
+        Interface({"text": EXAMPLES_IN["inputs"]}, {"scores": SCORES}), ["input-renamed", "classify-lost"],
+        [({"examples": [{"x": [1.0, 2.0]}], "verb": "classify"}, SOMETHING, REFUSED)],
+    ),
+    "classify-lost by a dimension": (
+        EXAMPLES_MODEL, Interface(EXAMPLES_IN, {"scores": SCORES}), Interface(EXAMPLES_IN, {"scores": SUM}),
+        ["output-rank-changed", "classify-lost"],
         [({"examples": [{"x": [1.0, 2.0]}], "verb": "classify"}, SOMETHING, REFUSED)],
     ),
     "regress-lost": (

@@ -195,22 +195,19 @@ def test_goldens_that_are_not_there_hide_no_other(repository, contract, path):
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["a.b", "q\"'", "br[ac]k", "co::lon", " sp ace ", "ünï→", "", "line\nend", "t\tb\u0001"]
-)
-def test_a_name_may_be_any_text(repository, contract, name):
-    text = json.dumps(name)
-    contract(
-        f'[signatures.{text}]\nmethod = "predict"\n[requests.{text}]\ninputs.x = [1.0]\noutputs.y = [2.5]\n'
-        f"[signatures.serving_default]\n{SIGNATURE.partition(chr(10))[2]}"
-    )
+def test_a_name_may_be_any_text(repository, contract):
+    names = ["a.b", "q\"'", "br[ac]k", "co::lon", " sp ace ", "ünï→", "", "line\nend", "t\tb\u0001"]
+    requests = [f"[requests.{json.dumps(name)}]\ninputs.x = [1.0]\noutputs.y = [2.5]\n" for name in names]
+    contract(SIGNATURE + '[signatures."t\\tb"]\nmethod = "predict"\n' + "".join(requests))
     result = repository.run("-v", "-rA", "--tfserving-transport", "grpc", "--junitxml=report.xml")
-    result.assert_outcomes(passed=2, failed=1)
-    assert len(list(ElementTree.parse(repository.path / "report.xml").iter("testcase"))) == 3
-    shown = name.encode("unicode_escape").decode() if not name.isprintable() else name
-    ids = collected(repository.run("--collect-only", "-q", "--tfserving-transport", "grpc"))
-    assert ids == [f"signature[{shown}]", "signature[serving_default]", f"request[{shown}-grpc]"]
-    repository.run("--tfserving-transport", "grpc", f"half_plus_two.tfserving.toml::{ids[2]}").assert_outcomes(passed=1)
+    result.assert_outcomes(passed=len(names) + 1, failed=1)
+    assert len(list(ElementTree.parse(repository.path / "report.xml").iter("testcase"))) == len(names) + 2
+    result.stdout.fnmatch_lines([f"  half_plus_two: {len(names)} golden cases over grpc, 2 signatures (1 failed)"])
+    listed = repository.run("--collect-only", "-q", "--tfserving-transport", "grpc").outlines
+    ids = [line for line in listed if line.startswith("half_plus_two.tfserving.toml::")]
+    shown = [*names[:-2], "line\\nend", "t\\tb\\x01"]
+    assert [node.partition("::")[2] for node in ids[2:]] == [f"request[{name}-grpc]" for name in shown]
+    repository.run("--tfserving-transport", "grpc", *ids[2:]).assert_outcomes(passed=len(names))
 
 
 def test_a_golden_that_cannot_be_used_hides_no_other(repository, contract):

@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-pytest.importorskip("hypothesis")
-
 BODY = """
 from hypothesis import given, settings, strategies as st
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("hypothesis")
-
 from pytest_tfserving.clients.grpc import GrpcClient
 from pytest_tfserving.clients.rest import RestClient
 from pytest_tfserving.contracts.check import ExpectedSignature, find_size_conflicts

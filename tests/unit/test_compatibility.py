@@ -131,6 +131,11 @@ CASES = [
          ("batch-dimension-lost inputs.x", "rest-row-request-lost inputs.x")),
     Case("x float32[4] -> y float32[1]", "x float32[?, 4] -> y float32[?, 1]",
          ("batch-dimension-gained inputs.x", "batch-dimension-gained outputs.y")),
+    Case("x float32[?, ?] -> y float32[?, ?]", "x float32[?] -> y float32[?, ?, ?]",
+         ("input-rank-changed inputs.x", "output-rank-changed outputs.y")),
+    # ... of an output is one where inputs have a batch.
+    Case("x float32[1, 4] -> y float32[?]", "x float32[1, 4] -> y float32[1]", ("output-shape-narrowed outputs.y",)),
+    Case("x float32[?, 4] -> y float32[?]", "x float32[?, 4] -> y float32[1]", ("batch-dimension-fixed outputs.y",)),
     # Outputs.
     Case("x float32[?] -> y float32[?], z int32[?]", "x float32[?] -> y float32[?], z int32[?], w string[?]",
          ("output-added outputs.w",)),
@@ -165,6 +170,12 @@ CASES = [
          ("output-added outputs.h", "rest-answer-lost outputs.h")),
     Case("x float32[?], z int32[?] -> y float32[?]", "x float32[?], z int32[?], t float32[] = 0.5 -> y float32[?]",
          ("input-added-with-default inputs.t", "rest-row-request-lost inputs.t")),
+    # ... nothing where REST, or its row format, could not call the signature before.
+    Case("x float32[?] -> y float16[?]", "x float32[?] -> y float16[?], z float16[?]", ("output-added outputs.z",)),
+    Case("x float16[?] -> y float32[?]", "x float16[?] -> y float32[?], z float32[]", ("output-added outputs.z",)),
+    Case("x float16[?] -> y float32[?]", "x float16[?], k float32[] -> y float32[?]", ("input-added inputs.k",)),
+    Case("x float32[] -> y float32[?], z int32[?]", "x float32[] -> y float32[?], z int32[?], loss float32[]",
+         ("output-added outputs.loss",)),
     # Methods, and the calls that take Examples.
     Case("x float32[?] -> y float32[?] : classify", "x float32[?] -> y float32[?]", ("method-changed",)),
     Case("inputs string[?] -> scores float32[?, 2], classes string[?, 2]",
@@ -172,7 +183,18 @@ CASES = [
          ("output-added outputs.index", "classify-lost")),
     Case("inputs string[?] -> outputs float32[?]", "inputs string[?] -> outputs float32[?], spread float32[?]",
          ("output-added outputs.spread", "rest-output-named outputs.outputs", "regress-lost")),
-    Case("inputs string[?] -> outputs float32[?]", "text string[?] -> outputs float32[?]", ("input-renamed inputs.inputs",)),
+    # ... whose requests name no tensor: a client that follows the rename is another than the one that cannot.
+    Case("inputs string[?] -> outputs float32[?]", "text string[?] -> outputs float32[?]",
+         ("input-renamed inputs.inputs", "regress-lost")),
+    Case("inputs string[?] -> scores float32[?, 2], classes string[?, 2]",
+         "inputs string[?] -> scores float32[?, 3], classes string[?, 3], index int64[?, 3]",
+         ("output-size-changed outputs.classes", "output-size-changed outputs.scores", "output-added outputs.index",
+          "classify-lost")),
+    Case("inputs string[?] -> scores float32[?, 2], rest int32[?]",
+         "inputs string[?] -> scores float32[?, 2], classes string[?]",
+         ("output-removed outputs.rest", "output-added outputs.classes", "classify-lost")),
+    Case("inputs string[?] -> outputs float32[?, 1]", "inputs string[?] -> outputs float32[?, 2]",
+         ("output-size-changed outputs.outputs", "regress-lost")),
 ]  # fmt: skip
 
 X_TO_Y, K_TO_Z = "x float32[?] -> y float32[?]", "k int32[?, 3] -> z string[?]"
@@ -193,6 +215,11 @@ MODELS = [
         export(serving_default=X_TO_Y, b=K_TO_Z),
         export(serving_default=K_TO_Z, b=K_TO_Z),
         ["default-signature-moved"],
+    ),
+    (  # what breaks nobody is no other function
+        export(serving_default="x float32[8] -> y float32[8]", b=X_TO_Y),
+        export(serving_default=X_TO_Y, b=X_TO_Y),
+        ["batch-dimension-opened inputs.x", "batch-dimension-opened outputs.y"],
     ),
     (
         export(serving_default=X_TO_Y, b=K_TO_Z),
@@ -254,7 +281,8 @@ def test_the_specs_are_in_the_sentence():
         ("float32", "int32", "refused wherever a number has a point or an exponent, as 1.0 has: int32 wants integers"),
         ("int32", "int64", "notice nothing: an integer is taken as before"),
         ("int64", "int32", "refused where a value is outside -2147483648 to 2147483647"),
-        ("int32", "uint8", "not refused, but a value outside 0 to 255 wraps around without a word"),
+        ("int32", "uint8", "go on, but a value outside 0 to 255 wraps around without a word"),
+        ("int64", "uint8", "outside 0 to 255 wraps around without a word, one beyond int32 is refused"),
         ("int32", "string", "refused too: string wants strings"),
         ("int32", "bool", "refused too: bool wants true or false"),
         ("float32", "float16", "REST has no form for float16, and JSON clients are refused too"),
@@ -285,6 +313,19 @@ def test_what_json_clients_notice_of_an_outputs_dtype(old, new, words):
     [finding, *_] = find_changes(export(a=f"x int8[?] -> y {old}[?]"), export(a=f"x int8[?] -> y {new}[?]"))
     assert finding.rule.id == "output-dtype-changed"
     assert finding.sentence.endswith(words)
+
+
+def test_integers_of_one_field_of_a_tensor_proto():
+    [finding] = find_changes(export(a="x int8[?] -> y int32[?]"), export(a="x int8[?] -> y int16[?]"))
+    assert (
+        "is int16[?]: gRPC clients find the values in int_val as before, those that check the dtype" in finding.sentence
+    )
+
+
+def test_the_request_of_several_inputs_is_shown_whole():
+    *_, finding = find_changes(export(a="x int8[?] -> y int8[?]"), export(a="c int8[?], b int8[?] -> y int8[?]"))
+    assert finding.rule.id == "rest-input-needs-name"
+    assert finding.sentence.endswith('as in {"instances": [{"b": ..., "c": ...}]}')
 
 
 def test_strings_under_a_bytes_name_are_base64_objects():
@@ -324,6 +365,10 @@ class TestContract:
             ("x int8[1<=batch<=64] -> y int8[batch]", "x int8[64] -> y int8[?]", ["batch-dimension-fixed inputs.x"]),
             ("x int8[batch, words<=9] -> y int8[batch]", "x int8[?, 9] -> y int8[?]", ["input-shape-narrowed inputs.x"]),
             ("x int8[batch, 9] -> y int8[batch]", "x int8[?, ?] -> y int8[?]", ["input-shape-widened inputs.x"]),
+            ("x int8[64<=batch<=64] -> y int8[batch]", "x int8[64] -> y int8[?]", []),
+            ("x int8[batch, words<=9] -> y int8[batch]", "x int8[?, 10] -> y int8[?]", ["input-size-changed inputs.x"]),
+            ("x int8[batch] -> y int8[batch, words<=9]", "x int8[?] -> y int8[?, 10]", ["output-size-changed outputs.y"]),
+            ("x int8[batch] -> y int8[batch, words<=9]", "x int8[?] -> y int8[?, 9]", ["output-shape-narrowed outputs.y"]),
             # A default that is promised without its value.
             ("x int8[?], k int8[] = ... -> y int8[?]", "x int8[?], k int8[] = 5 -> y int8[?]", []),
             ("x int8[?], k int8[] = 5 -> y int8[?]", "x int8[?], k int8[] = 5 -> y int8[?]", []),
@@ -343,6 +388,8 @@ class TestContract:
             ("x int8[batch<=64] -> y int8[batch]", "x int8[batch<=32] -> y int8[batch]", ["input-shape-narrowed inputs.x"]),
             ("x int8[batch<=64] -> y int8[batch]", "x int8[batch] -> y int8[batch]", ["input-shape-widened inputs.x"]),
             ("x int8[batch] -> y int8[batch]", "x int8[rows] -> y int8[rows]", []),
+            ("x int8[?] -> y int8[?, n<=64]", "x int8[?] -> y int8[?, 32<=n<=128]",
+             ["output-shape-narrowed outputs.y", "output-shape-widened outputs.y"]),
             ("x int8[5] -> y int8[5]", "x int8[batch<=4] -> y int8[5]", ["input-size-changed inputs.x"]),
             ("x int8[?] -> y int8[?]", "* -> *", []),
         ],

@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-hypothesis = pytest.importorskip("hypothesis")
-
-from pytest_tfserving.contracts import search  # noqa: E402
-from pytest_tfserving.contracts.generated import check_generated, check_refusals  # noqa: E402
-from pytest_tfserving.contracts.promises import Promises, Values  # noqa: E402
-from pytest_tfserving.errors import Code, RequestError, ServerDiedError, SpecError, TensorError  # noqa: E402
-from pytest_tfserving.grammar import parse_tensor_spec  # noqa: E402
-from pytest_tfserving.report.generated import generated_failure, refusals_failure  # noqa: E402
-from pytest_tfserving.schema import Signature  # noqa: E402
+from pytest_tfserving.contracts import search
+from pytest_tfserving.contracts.generated import check_generated, check_refusals
+from pytest_tfserving.contracts.promises import Promises, Values
+from pytest_tfserving.errors import Code, RequestError, ServerDiedError, SpecError, TensorError
+from pytest_tfserving.grammar import parse_tensor_spec
+from pytest_tfserving.report.generated import generated_failure, refusals_failure
+from pytest_tfserving.schema import Signature
 
 
 def signature(name="serving_default", **specs):

@@ -2,19 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
 
-hypothesis = pytest.importorskip("hypothesis")
-
-from hypothesis import HealthCheck, find, given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-
-from pytest_tfserving.contracts.check import ExpectedSignature, find_size_conflicts  # noqa: E402
-from pytest_tfserving.contracts.refusals import KINDS, invalid, possible_kinds  # noqa: E402
-from pytest_tfserving.dtypes import DTYPES  # noqa: E402
-from pytest_tfserving.errors import Code  # noqa: E402
-from pytest_tfserving.grammar import parse_tensor_spec  # noqa: E402
-from pytest_tfserving.schema import Signature  # noqa: E402
-from pytest_tfserving.tensors import name_of  # noqa: E402
+from pytest_tfserving.contracts.check import ExpectedSignature, find_size_conflicts
+from pytest_tfserving.contracts.checks import INVALID_KINDS
+from pytest_tfserving.contracts.refusals import invalid, possible_kinds
+from pytest_tfserving.dtypes import DTYPES
+from pytest_tfserving.errors import Code
+from pytest_tfserving.grammar import parse_tensor_spec
+from pytest_tfserving.schema import Signature
+from pytest_tfserving.tensors import name_of
 
 NO_LIMITS = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -28,7 +26,7 @@ def signature(**specs):
     [
         ({}, ("extra",)),
         ({"x": "float32[?]"}, ("missing", "extra", "dtype", "rank")),
-        ({"x": "float32[?, 3]"}, KINDS),
+        ({"x": "float32[?, 3]"}, INVALID_KINDS),
         ({"x": "float32[]"}, ("missing", "extra", "dtype", "rank")),
         ({"x": "float32[...]"}, ("missing", "extra", "dtype")),
         ({"k": "float32[2] = ..."}, ("extra", "dtype", "rank", "size")),
@@ -41,7 +39,10 @@ def test_only_what_the_signature_can_tell(specs, kinds):
 
 @settings(NO_LIMITS, max_examples=150)
 @given(
-    data=st.data(), kind=st.sampled_from(KINDS), a=st.sampled_from(sorted(DTYPES)), b=st.sampled_from(sorted(DTYPES))
+    data=st.data(),
+    kind=st.sampled_from(INVALID_KINDS),
+    a=st.sampled_from(sorted(DTYPES)),
+    b=st.sampled_from(sorted(DTYPES)),
 )
 def test_each_kind_breaks_the_signature_in_its_way_alone(data, kind, a, b):
     served = signature(a=f"{a}[?, 3]", b=f"{b}[2]", c="int32[] = 5")
@@ -68,7 +69,7 @@ def ways(specs, count=150, **given_kinds):
     """What one is told is wrong -> the transports over which it is, of as many as are drawn."""
     found = {}
 
-    @settings(NO_LIMITS, max_examples=count, phases=[hypothesis.Phase.generate], derandomize=True)
+    @settings(NO_LIMITS, max_examples=count, phases=[Phase.generate], derandomize=True)
     @given(invalid(signature(**specs), **given_kinds))
     def draw(one):
         found[one.what] = one.transports
@@ -79,7 +80,7 @@ def ways(specs, count=150, **given_kinds):
 
 def one_that(what, **specs):
     """A request that is wrong in a certain way, drawn as often as it takes."""
-    often = settings(NO_LIMITS, max_examples=5000, phases=[hypothesis.Phase.generate])
+    often = settings(NO_LIMITS, max_examples=5000, phases=[Phase.generate])
     return find(invalid(signature(**specs)), lambda one: one.what == what, settings=often)
 
 

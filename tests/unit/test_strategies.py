@@ -6,20 +6,17 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
 
-hypothesis = pytest.importorskip("hypothesis")
-
-from hypothesis import HealthCheck, find, given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-
-from pytest_tfserving.contracts.check import ExpectedSignature, find_size_conflicts  # noqa: E402
-from pytest_tfserving.contracts.promises import Promises, Values  # noqa: E402
-from pytest_tfserving.contracts.strategies import Strategies, inputs  # noqa: E402
-from pytest_tfserving.dtypes import DTYPES  # noqa: E402
-from pytest_tfserving.errors import SpecError  # noqa: E402
-from pytest_tfserving.grammar import parse_tensor_spec  # noqa: E402
-from pytest_tfserving.schema import INIT_OP_SIGNATURE, ModelSchema, Signature  # noqa: E402
-from pytest_tfserving.tensors import as_array, name_of  # noqa: E402
+from pytest_tfserving.contracts.check import ExpectedSignature, find_size_conflicts
+from pytest_tfserving.contracts.promises import Values
+from pytest_tfserving.contracts.strategies import Strategies, inputs
+from pytest_tfserving.dtypes import DTYPES
+from pytest_tfserving.errors import SpecError
+from pytest_tfserving.grammar import parse_tensor_spec
+from pytest_tfserving.schema import INIT_OP_SIGNATURE, ModelSchema, Signature
+from pytest_tfserving.tensors import as_array, name_of
 
 NO_LIMITS = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(NO_LIMITS, max_examples=30)
@@ -38,7 +35,7 @@ def requests_of(strategy, count=60):
     """What a strategy gives in `count` draws."""
     drawn = []
 
-    @settings(NO_LIMITS, max_examples=count, phases=[hypothesis.Phase.generate], derandomize=True)
+    @settings(NO_LIMITS, max_examples=count, phases=[Phase.generate], derandomize=True)
     @given(strategy)
     def draw(request):
         drawn.append(request)
@@ -270,18 +267,25 @@ class TestStrategies:
         }
     )
 
-    def test_it_knows_the_contract(self):
-        promises = Promises("serving_default", inputs={"x": Values(min=2, max=3)})
-        strategies = Strategies(
-            self.SCHEMA, {"serving_default": expected(x="float32[7<=n<=7]")}, {"serving_default": promises}
-        )
-        for request in requests_of(strategies.inputs(), 20):
+    def test_a_test_says_sizes_and_values_as_a_contract_does(self):
+        requests = Strategies(self.SCHEMA).inputs(specs={"x": "float32[7<=n<=7]"}, values={"x": {"min": 2, "max": 3}})
+        for request in requests_of(requests, 20):
             assert request["x"].shape == (7,)
             assert ((request["x"] >= 2) & (request["x"] <= 3)).all()
 
-    def test_a_test_may_say_other_values(self):
-        drawn = requests_of(Strategies(self.SCHEMA).inputs("other", values={"n": Values(one_of=(7,))}), 5)
-        assert {int(request["n"]) for request in drawn} == {7}
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"specs": {"x": "flot32[n]"}}, "no such dtype; did you mean float32?"),
+            ({"specs": {"x": "float32[n<=3, n<=4]"}}, "dimension 'n' has two meanings"),
+            ({"values": {"x": {"mn": 0}}}, "strategies.inputs: inputs.x"),
+            ({"values": {"z": {"min": 0}}}, "strategies.inputs: inputs.z"),
+        ],
+    )
+    def test_what_cannot_be_meant(self, arguments, message):
+        with pytest.raises(SpecError) as caught:
+            Strategies(self.SCHEMA).inputs(**arguments)
+        assert message in str(caught.value)
 
     @FEW
     @given(st.data())
