@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfserving.errors import SpecError
+from pytest_tfserving.files import shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -73,12 +74,6 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
 def lines_of(text: str) -> dict[KeyPath, int]:
     """The first line of every key, table and array element of valid TOML text."""
     return _Lines(text).read()
-
-
-def shown(file: Path) -> str:
-    """A file as a message names it: from the working directory where it lies below that."""
-    here = Path.cwd()
-    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def dotted(path: Sequence[str | int]) -> str:

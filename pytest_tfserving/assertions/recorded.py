@@ -10,9 +10,10 @@ import numpy as np
 from pytest_tfserving.errors import GoldenError
 from pytest_tfserving.golden.check import must_record
 from pytest_tfserving.golden.compare import compare
+from pytest_tfserving.golden.exact import read_tensor
 from pytest_tfserving.golden.provenance import describe_run
 from pytest_tfserving.golden.store import read_answer, where
-from pytest_tfserving.golden.text import is_exact, read_tensor
+from pytest_tfserving.golden.text import is_exact
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.report.terminal import difference_table
 from pytest_tfserving.session import Session

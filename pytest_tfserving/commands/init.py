@@ -22,10 +22,10 @@ from pytest_tfserving.contracts.draft import draft, is_served, merge, one_line
 from pytest_tfserving.contracts.file import SUFFIX, ModelContract, read_contract
 from pytest_tfserving.errors import ExportError, SpecError, TFServingError
 from pytest_tfserving.export import find_export, name_of_path
+from pytest_tfserving.files import shown, write_text
 from pytest_tfserving.golden.sample import Sample, sample_of
 from pytest_tfserving.savedmodel import DEFAULT_TAGS, read_saved_model, read_schema
 from pytest_tfserving.schema import Signature
-from pytest_tfserving.toml import shown
 
 FAILED = 2
 
@@ -117,7 +117,8 @@ def _init(options: argparse.Namespace) -> list[str]:
         plan.said.append(f"added to {shown(file.absolute())}: {', '.join(names[:_MOST_SHOWN])}{_and_more(names)}")
     _check_contract(file, plan.written[file])
     for path, text in plan.written.items():
-        _write(path, text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
     return [*plan.said, *_closing(plan, file)]
 
 
@@ -250,18 +251,3 @@ def _check_contract(file: Path, text: str) -> None:
         except SpecError as error:
             told = str(error).replace(shown(Path(draft_file.name)), shown(file.absolute()))
             raise SpecError(f"{file} would be no contract then, so it is left as it is: {told}") from error
-
-
-def _write(file: Path, text: str) -> None:
-    """Writes beside the file and renames, so that a reader and a crash find the old file or the new one."""
-    file = file.resolve()  # a link stays one
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft_file = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        Path(draft_file).chmod(file.stat().st_mode & 0o777 if file.exists() else 0o644)
-        Path(draft_file).replace(file)
-    except BaseException:
-        Path(draft_file).unlink(missing_ok=True)
-        raise

@@ -12,7 +12,8 @@ from typing import Any
 from pytest_tfserving.contracts.keys import CONTRACT
 from pytest_tfserving.contracts.kinds import BasedPath, Problem
 from pytest_tfserving.errors import SpecError
-from pytest_tfserving.toml import Document, KeyPath, load, shown
+from pytest_tfserving.files import shown
+from pytest_tfserving.toml import Document, KeyPath, load
 
 _MOST_SHOWN = 20
 

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from pytest_tfserving.errors import Code, GoldenError, RequestError, TensorError
 from pytest_tfserving.golden.compare import Comparison, compare
+from pytest_tfserving.golden.exact import read_tensor
 from pytest_tfserving.golden.refusal import ExpectedError, Refusal
 from pytest_tfserving.golden.store import Case
-from pytest_tfserving.golden.text import is_exact, read_tensor
+from pytest_tfserving.golden.text import is_exact
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import DEFAULT_SIGNATURE, ModelSchema, Signature
 from pytest_tfserving.tensors import Array, from_json, rows_to_columns

@@ -53,7 +53,7 @@ class Recorder:
         tolerance: Tolerance,
     ) -> None:
         """Keeps one answer to be written."""
-        from pytest_tfserving.golden.text import write_tensor
+        from pytest_tfserving.golden.exact import write_tensor
 
         tensors = None if outputs is None else {name: write_tensor(outputs[name]) for name in sorted(outputs)}
         limits = (tolerance.rtol, tolerance.atol, tolerance.equal_nan)
@@ -95,7 +95,7 @@ class Recorder:
 
 def _why_not(recordings: list[Recording]) -> str | None:
     from pytest_tfserving.golden.compare import compare
-    from pytest_tfserving.golden.text import read_tensor
+    from pytest_tfserving.golden.exact import read_tensor
 
     for recording in recordings:
         if recording.outputs is None:

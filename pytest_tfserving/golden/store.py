@@ -15,15 +15,13 @@ A file holds one case at its top level, or several by name under `cases`:
 
 A request is `inputs` or `instances`, an answer `outputs` or `predictions`, as in the bodies of TensorFlow Serving's
 REST API; so a file, or a pair NAME.request.json and NAME.response.json, can be made with curl. In place of an answer
-`expect_error` says how the server must refuse (refusal.py). Recording writes exact tensors (text.py) and leaves
+`expect_error` says how the server must refuse (refusal.py). Recording writes exact tensors (exact.py) and leaves
 requests as they were written, and refusals alone.
 """
 
 from __future__ import annotations
 
 import glob
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +29,9 @@ from types import MappingProxyType
 from typing import Any
 
 from pytest_tfserving.errors import GoldenError
+from pytest_tfserving.files import shown, write_text
 from pytest_tfserving.golden.refusal import ExpectedError, read_expected_error
+from pytest_tfserving.golden.text import dumps, loads, with_verbatim
 
 TRANSPORTS = ("rest", "grpc")
 
@@ -69,9 +69,7 @@ class Case:
 
 def where(file: Path, key: str | None = None) -> str:
     """A file, and a case in it, as a message names them: from the working directory where it lies below that."""
-    here = Path.cwd()
-    shown = file.relative_to(here) if file.is_relative_to(here) else file
-    return str(shown) + (f" [{key}]" if key is not None else "")
+    return shown(file) + (f" [{key}]" if key is not None else "")
 
 
 def find_files(pattern: str, base: Path) -> list[Path]:
@@ -136,31 +134,30 @@ def case_of(
     `signature_name` is the file's, for a case that names none. `case_id` is the case's id where that is not made of
     the file's stem and the key. Raises GoldenError, naming the place, for an object of another form.
     """
-    place = where(file, key)
+
+    def refused(problem: str) -> GoldenError:
+        return GoldenError(f"{where(file, key)}: {problem}")
+
     if not isinstance(case, Mapping):
-        raise GoldenError(f"{place}: a case is an object with `inputs` or `instances`")
+        raise refused("a case is an object with `inputs` or `instances`")
     unknown = set(case) - (_FILE_KEYS if key is None else _CASE_KEYS)
     if unknown:
-        raise GoldenError(f"{place}: unknown key {sorted(unknown)[0]!r}; a case has {', '.join(sorted(_CASE_KEYS))}")
+        raise refused(f"unknown key {sorted(unknown)[0]!r}; a case has {', '.join(sorted(_CASE_KEYS))}")
     requests = {name: case[name] for name in _REQUEST_KEYS if name in case}
     answers = {name: case[name] for name in _ANSWER_KEYS if name in case}
     if len(requests) != 1:
-        raise GoldenError(
-            f"{place}: a case has either `inputs` or `instances`; this has {' and '.join(requests) or 'none'}"
-        )
+        raise refused(f"a case has either `inputs` or `instances`; this has {' and '.join(requests) or 'none'}")
     if len(answers) > 1:
-        raise GoldenError(f"{place}: a case has either `outputs` or `predictions`, not both")
-    expected_error = read_expected_error(case["expect_error"], place) if "expect_error" in case else None
+        raise refused("a case has either `outputs` or `predictions`, not both")
+    expected_error = read_expected_error(case["expect_error"], where(file, key)) if "expect_error" in case else None
     if expected_error and answers:
-        raise GoldenError(
-            f"{place}: a case has either an answer or `expect_error`; this has {next(iter(answers))} and expect_error"
-        )
+        raise refused(f"a case has either an answer or `expect_error`; this has {next(iter(answers))} and expect_error")
     name = case.get("signature_name", signature_name)
     if name is not None and not isinstance(name, str):
-        raise GoldenError(f"{place}: signature_name is {name!r}; a signature's name was expected")
+        raise refused(f"signature_name is {name!r}; a signature's name was expected")
     transport = case.get("transport")
     if transport not in (None, *TRANSPORTS):
-        raise GoldenError(f"{place}: transport is {transport!r}; rest or grpc was expected")
+        raise refused(f"transport is {transport!r}; rest or grpc was expected")
     stem = file.name.removesuffix(_REQUEST_SUFFIX) if file.name.endswith(_REQUEST_SUFFIX) else file.stem
     if case_id is None:
         case_id = stem if key is None else f"{stem}-{key}"
@@ -184,11 +181,11 @@ def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], p
 
     `answers` are recorded tensors by output name. What a person wrote, requests above all, keeps its layout.
     """
-    from pytest_tfserving.golden.text import dumps, with_verbatim
-
     if file.name.endswith(_REQUEST_SUFFIX):
         document: dict[str, Any] = {"outputs": dict(answers[None]), "provenance": dict(provenance)}
-        return _replace(_response_of(file), dumps(document))
+        file = _response_of(file)
+        write_text(file, dumps(document))
+        return file
     kept = (*_REQUEST_KEYS, "description", "expect_error")
     file.parent.mkdir(parents=True, exist_ok=True)
     document = with_verbatim(file.read_text(encoding="utf-8"), kept, named="cases") if file.exists() else {}
@@ -199,12 +196,11 @@ def write_answers(file: Path, answers: Mapping[str | None, Mapping[str, Any]], p
         case["outputs"] = dict(outputs)
     document.pop("provenance", None)
     document["provenance"] = dict(provenance)
-    return _replace(file, dumps(document))
+    write_text(file, dumps(document))
+    return file
 
 
 def _read(file: Path) -> dict[str, Any]:
-    from pytest_tfserving.golden.text import loads
-
     document = loads(_text(file), str(file))
     if not isinstance(document, dict):
         raise GoldenError(f"{file}: a golden is a JSON object, this is {type(document).__name__}")
@@ -232,17 +228,3 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise GoldenError(f"{file} cannot be read: {error}") from error
-
-
-def _replace(file: Path, text: str) -> Path:
-    """Writes beside the file and renames, so that a reader and a crash find the old file or the new one."""
-    descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
-        Path(draft).chmod(mode)
-        return Path(draft).replace(file)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pytest_tfserving.contracts.monotone import BrokenTrend
 from pytest_tfserving.contracts.properties import BrokenPromise
 from pytest_tfserving.contracts.relations import BrokenRelation
-from pytest_tfserving.golden.text import write_tensor
+from pytest_tfserving.golden.exact import write_tensor
 from pytest_tfserving.report.terminal import difference_table, table
 from pytest_tfserving.tensors import Array
 

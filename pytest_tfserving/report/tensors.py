@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_tfserving.golden.compare import describe
-from pytest_tfserving.golden.text import dumps, write_tensor
+from pytest_tfserving.golden.exact import write_tensor
+from pytest_tfserving.golden.text import dumps
 from pytest_tfserving.report.terminal import table
 from pytest_tfserving.schema import DEFAULT_SIGNATURE
 from pytest_tfserving.tensors import Array

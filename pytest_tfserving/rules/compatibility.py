@@ -78,15 +78,15 @@ INPUT_ADDED = Rule(
     "breaking",
     "An input is new, and a request must have it.",
     "The server refuses a request without it: `Missing but required` over gRPC (predict_util.cc), or where other "
-    "inputs have defaults `not found in request and no default value provided`; `Missing named input` and `keys must be equal "
-    "to` over REST.",
+    "inputs have defaults `not found in request and no default value provided`; `Missing named input` "
+    "and `keys must be equal to` over REST.",
     "Give it a default in the export and let REST clients send it first, or add a second signature.",
 )
 INPUT_ADDED_WITH_DEFAULT = Rule(
     "input-added-with-default",
     "breaking",
     "An input is new, and has a default.",
-    "gRPC clients go on: the server fills the default in. REST knows no defaults: both of its formats refuse a request "
+    "gRPC clients go on: the server, from TensorFlow Serving 2.14 on, fills the default in. REST knows no defaults: both of its formats refuse a request "
     "that lacks an input (FillTensorMapFromInstancesList and FillTensorMapFromInputsMap in json_tensor.cc).",
     "Where all clients use gRPC, set this rule to `safe`; else add a second signature for those that send the new "
     "input.",

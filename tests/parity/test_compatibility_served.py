@@ -179,11 +179,6 @@ CASES = {
         Interface({"text": EXAMPLES_IN["inputs"]}, {"scores": SCORES}), ["input-renamed", "classify-lost"],
         [({"examples": [{"x": [1.0, 2.0]}], "verb": "classify"}, SOMETHING, REFUSED)],
     ),
-    "classify-lost by a dimension": (
-        EXAMPLES_MODEL, Interface(EXAMPLES_IN, {"scores": SCORES}), Interface(EXAMPLES_IN, {"scores": SUM}),
-        ["output-rank-changed", "classify-lost"],
-        [({"examples": [{"x": [1.0, 2.0]}], "verb": "classify"}, SOMETHING, REFUSED)],
-    ),
     "regress-lost": (
         EXAMPLES_MODEL, Interface(EXAMPLES_IN, {"outputs": SUM}), Interface(EXAMPLES_IN, {"outputs": SUM, "scores": SCORES}),
         ["output-added", "rest-output-named", "regress-lost"],

@@ -9,9 +9,9 @@ import pytest
 from pytest_tfserving.errors import Code, GoldenError, RequestError
 from pytest_tfserving.golden.check import check_case, expected_outputs, must_record
 from pytest_tfserving.golden.compare import Comparison, Difference
+from pytest_tfserving.golden.exact import write_tensor
 from pytest_tfserving.golden.refusal import ExpectedError, Refusal
 from pytest_tfserving.golden.store import Case
-from pytest_tfserving.golden.text import write_tensor
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.grammar import parse_tensor_spec
 from pytest_tfserving.schema import INIT_OP_SIGNATURE, ModelSchema, Signature

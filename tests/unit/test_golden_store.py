@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pytest_tfserving.errors import Code, GoldenError
+from pytest_tfserving.golden.exact import write_tensor
 from pytest_tfserving.golden.refusal import ExpectedError
 from pytest_tfserving.golden.store import Case, case_of, find_files, read_answer, read_cases, write_answers
-from pytest_tfserving.golden.text import write_tensor
 
 Y = {"y": write_tensor(np.array([2.5, 3.0], "f4"))}
 NEW = {"y": write_tensor(np.array([7.5], "f4"))}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_tfserving.errors import GoldenError, TensorError
-from pytest_tfserving.golden.text import Verbatim, dumps, is_exact, loads, read_tensor, with_verbatim, write_tensor
+from pytest_tfserving.golden.exact import read_tensor, write_tensor
+from pytest_tfserving.golden.text import Verbatim, dumps, is_exact, loads, with_verbatim
 from pytest_tfserving.tensors import as_array, numpy_dtype
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from pytest_tfserving.golden.exact import write_tensor
 from pytest_tfserving.golden.recorder import Recorder, Written
 from pytest_tfserving.golden.store import read_answer, read_cases
-from pytest_tfserving.golden.text import write_tensor
 from pytest_tfserving.golden.tolerance import Tolerance
 
 REST, GRPC = {"backend": "embedded", "over": "rest"}, {"backend": "embedded", "over": "grpc"}
