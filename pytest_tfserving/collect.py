@@ -102,7 +102,8 @@ class ContractItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         """The line of a check is looked up where it fails, and not for thousands that hold."""
-        return self.path, None, self.name
+        parent = self.parent
+        return self.path, None, f"{parent.name}::{self.name}" if isinstance(parent, ContractModel) else self.name
 
 
 def _escaped(name: str) -> str:

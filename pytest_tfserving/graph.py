@@ -40,6 +40,18 @@ class Graph:
 
     def ops_behind(self, fetched: Iterable[str], fed: Iterable[str] = ()) -> frozenset[str]:
         """The ops that run when tensors (or nodes) are fetched while others are fed, all by name."""
+        return self._ops_of(self._behind(fetched, fed))
+
+    def names_behind(self, ops: Collection[str], fetched: Iterable[str], fed: Iterable[str] = ()) -> frozenset[str]:
+        """What is held by nodes of some ops, such as variables, of those that run: two with one shared_name are one."""
+        return frozenset(
+            node.attr["shared_name"].s.decode("utf-8", "replace") if node.attr["shared_name"].s else node.name
+            for node in self._behind(fetched, fed)
+            if node.op in ops
+        )
+
+    def _behind(self, fetched: Iterable[str], fed: Iterable[str]) -> Collection[tf.NodeDef]:
+        """The nodes that run when tensors are fetched while others are fed."""
         given = frozenset(map(_tensor, fed))
         waiting = [_node_of(name) for name in fetched if _tensor(name) not in given]
         found: dict[str, tf.NodeDef] = {}
@@ -49,7 +61,7 @@ class Graph:
                 continue
             found[name] = node = self._nodes[name]
             waiting.extend(_node_of(tensor) for tensor in node.input if _tensor(tensor) not in given)
-        return self._ops_of(found.values())
+        return found.values()
 
     def _ops_of(self, nodes: Collection[tf.NodeDef]) -> frozenset[str]:
         ops = {node.op for node in nodes if node.op not in self._functions}

@@ -16,6 +16,7 @@ from pytest_tfserving.checkpoint import Checkpoint, read_checkpoint
 from pytest_tfserving.graph import Graph
 from pytest_tfserving.savedmodel import (
     DEFAULT_TAGS,
+    VARIABLE_OPS,
     asset_tensors,
     find_graph,
     has_variables,
@@ -46,7 +47,8 @@ class Inspection:
     `tag_sets` are those of all graphs in the file, `tags` those of this one. `tensorflow_version` wrote it. `ops`
     counts the nodes of the graph and of its functions by op; `loaded_ops` are those that a server must know to load
     it, `init_ops` those that run when it does. `needs_variables` says whether the graph has variables; `checkpoint`
-    is what variables/ holds of them. `assets` are the files in assets/ that the graph names.
+    is what variables/ holds of them; `loaded_variables` are those that get a value when the model is loaded, from there
+    or from the initialiser, None where the graph has no op that restores any. `assets` are the files in assets/ that the graph names.
     """
 
     directory: Path
@@ -58,6 +60,7 @@ class Inspection:
     loaded_ops: frozenset[str]
     init_ops: frozenset[str]
     needs_variables: bool
+    loaded_variables: frozenset[str] | None
     checkpoint: Checkpoint
     assets: tuple[File, ...]
     files: tuple[File, ...]
@@ -72,15 +75,34 @@ class Inspection:
         """The ops that run for some of the tensors, when the signature's inputs are fed."""
         return self.graph.ops_behind(tensors, (spec.tensor_name for spec in signature.inputs.values()))
 
+    def variables_of(self, signature: Signature) -> frozenset[str]:
+        """The variables that a request of the signature reads or writes, as the graph calls them."""
+        fetched, fed = ([spec.tensor_name for spec in side.values()] for side in (signature.outputs, signature.inputs))
+        return self.graph.names_behind(VARIABLE_OPS, fetched, fed)
+
     @cached_property
     def served_ops(self) -> frozenset[str]:
         """The ops that run at requests of any signature."""
-        # One walk for all signatures with the same inputs: of thousands that share a graph, each would walk all of it.
+        return frozenset().union(*(self.graph.ops_behind(fetched, fed) for fed, fetched in self._requests.items()))
+
+    @cached_property
+    def served_variables(self) -> frozenset[str]:
+        """The variables that requests of any signature read or write."""
+        return frozenset().union(
+            *(self.graph.names_behind(VARIABLE_OPS, fetched, fed) for fed, fetched in self._requests.items())
+        )
+
+    @cached_property
+    def _requests(self) -> Mapping[frozenset[str], Collection[str]]:
+        """The tensors that signatures fetch, by those that they feed.
+
+        One walk for all signatures with the same inputs: of thousands that share a graph, each would walk all of it.
+        """
         fetched: dict[frozenset[str], set[str]] = {}
         for signature in self.schema.callable_signatures.values():
             fed = frozenset(spec.tensor_name for spec in signature.inputs.values())
             fetched.setdefault(fed, set()).update(spec.tensor_name for spec in signature.outputs.values())
-        return frozenset().union(*(self.graph.ops_behind(tensors, fed) for fed, tensors in fetched.items()))
+        return fetched
 
     @property
     def size(self) -> int:
@@ -111,12 +133,18 @@ def inspect(directory: Path, tags: Collection[str] | None = DEFAULT_TAGS) -> Ins
         loaded_ops=graph.loaded_ops(),
         init_ops=graph.ops_behind(_initialisers(meta_graph), assets.values()),
         needs_variables=has_variables(meta_graph),
+        loaded_variables=_loaded_variables(meta_graph, graph),
         checkpoint=read_checkpoint(directory / "variables" / "variables"),
         assets=tuple(File(name, _size(directory / "assets" / name)) for name in sorted(assets)),
         files=tuple(_files(directory)),
         warmup=read_warmup_content(directory / WARMUP_FILE),
         graph=graph,
     )
+
+
+def _loaded_variables(meta_graph: tf.MetaGraphDef, graph: Graph) -> frozenset[str] | None:
+    restore = meta_graph.saver_def.restore_op_name
+    return graph.names_behind(VARIABLE_OPS, [restore, *_initialisers(meta_graph)]) if restore else None
 
 
 def _initialisers(graph: tf.MetaGraphDef) -> list[str]:

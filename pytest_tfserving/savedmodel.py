@@ -27,7 +27,7 @@ _MAX_DEFAULT_SIZE = 16
 _MAX_SIZE = 2**31 - 1  # of a serialized message
 
 # Operations that read a variable's value from variables/: resource variables (TF2) and reference variables (TF1).
-_VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 
 
 def read_schema(directory: Path, tags: Sequence[str] = DEFAULT_TAGS) -> ModelSchema:
@@ -109,8 +109,8 @@ def asset_tensors(graph: tf.MetaGraphDef) -> dict[str, str]:
 def has_variables(graph: tf.MetaGraphDef) -> bool:
     """Whether the graph reads variables/: TF2's loader, and TF1's, restore what such operations hold."""
     functions = graph.graph_def.library.function
-    return any(node.op in _VARIABLE_OPS for node in graph.graph_def.node) or any(
-        node.op in _VARIABLE_OPS for function in functions for node in function.node_def
+    return any(node.op in VARIABLE_OPS for node in graph.graph_def.node) or any(
+        node.op in VARIABLE_OPS for function in functions for node in function.node_def
     )
 
 

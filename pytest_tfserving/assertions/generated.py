@@ -44,7 +44,15 @@ def check_generated(subject: Subject, check: GeneratedCheck) -> str | None:
         failures.append(generated_failure(broken, subject.name, subject.node_id))
     if check.invalid and not (broken and broken.is_final):
         senders = [served.client(transport) for transport in settings.transports]
-        harmed = generated.check_refusals(signature, expected, promises, senders, examples=examples, seed=settings.seed)
+        harmed = generated.check_refusals(
+            signature,
+            expected,
+            promises,
+            senders,
+            examples=examples,
+            seed=settings.seed,
+            must_refuse=check.must_refuse,
+        )
         if harmed:
             failures.append(refusals_failure(harmed, subject.name, subject.node_id))
     subject.note(f"generated {signature.name}", held=not failures)

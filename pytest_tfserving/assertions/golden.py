@@ -18,7 +18,7 @@ from pytest_tfserving.tensors import Array
 def check_golden(subject: Subject, check: GoldenCheck) -> str | None:
     """Sends a golden case and compares the answer, or collects it to be recorded."""
     session, served, case, transport = subject.session, subject.served, check.case, check.transport
-    update = None if check.inline else session.settings.update
+    what, update = ("request", None) if check.inline else ("golden", session.settings.update)
 
     def record(outputs: Mapping[str, Array] | None) -> None:
         provenance = describe_run(served.provenance)
@@ -30,21 +30,22 @@ def check_golden(subject: Subject, check: GoldenCheck) -> str | None:
         subject.note(f"golden {transport}", held=False)
         if update:
             record(None)
-        prefix = "" if isinstance(error, GoldenError) else f"golden {case.where}, sent to {served.name}: "
+        prefix = "" if isinstance(error, GoldenError) else f"{what} {case.where}, sent to {served.name}: "
         return f"{prefix}{error}"
     expected = None if outcome.refusal else subject.expected(outcome.signature.name)
     conflicts = find_size_conflicts(expected, outcome.inputs, outcome.outputs) if expected else []
     subject.note(f"golden {transport}", held=outcome.holds and not conflicts)
     if outcome.refusal and not outcome.holds:
-        return expected_refusal_failure(outcome, served.name)
+        how = "write it into the contract" if check.inline else "record it with `pytest --tfserving-update`"
+        return expected_refusal_failure(outcome, served.name, f"take expect_error out and {how}", what)
     if conflicts:
         if outcome.to_record:
             record(None)
-        return f"golden {case.where} over {transport}: sizes do not fit the signature\n" + "\n".join(conflicts)
+        return f"{what} {case.where} over {transport}: sizes do not fit the signature\n" + "\n".join(conflicts)
     if outcome.to_record:
         record(outcome.outputs)
         return None
     if not outcome.holds:
         how = "write it into the contract" if check.inline else f"pytest --tfserving-update=changed {subject.node_id!r}"
-        return golden_failure(outcome, served.name, how)
+        return golden_failure(outcome, served.name, how, what)
     return None

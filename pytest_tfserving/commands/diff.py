@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from pytest_tfserving.commands.stdout import print_out
 from pytest_tfserving.compatibility import PromisedSignatures, find_changes
 from pytest_tfserving.contracts.accepted import read_accepted, read_level, read_severity
-from pytest_tfserving.contracts.baseline import is_contract, read_promised
+from pytest_tfserving.contracts.baseline import contract_file, read_promised
 from pytest_tfserving.endpoint import Endpoint, Servable
 from pytest_tfserving.errors import BackendError, SpecError, TFServingError
 from pytest_tfserving.export import find_export
@@ -141,8 +141,9 @@ def _annotated(given: argparse.Namespace) -> str | None:
     for place in (given.new, given.old):
         if "://" in place:
             continue
-        if is_contract(Path(place)):
-            return str(Path(place.partition("::")[0]))
+        contract = contract_file(Path(place))
+        if contract is not None:
+            return str(contract)
         directory = find_export(Path(place))
         file = next(directory.versions[directory.latest].glob("saved_model.pb*"))
         return os.path.relpath(file)

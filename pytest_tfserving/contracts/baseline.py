@@ -31,9 +31,10 @@ def read_promised(path: Path, tags: Sequence[str] = DEFAULT_TAGS) -> PromisedSig
     return read_schema(export.versions[export.latest], tags)
 
 
-def is_contract(path: Path) -> bool:
-    """Whether a path means a contract file, or one model of it, rather than an export."""
-    return _split(path)[0].suffix == ".toml"
+def contract_file(path: Path) -> Path | None:
+    """The contract file that a path means, or means one model of; None for an export."""
+    file, _ = _split(path)
+    return file if file.suffix == ".toml" else None
 
 
 def _split(path: Path) -> tuple[Path, str | None]:

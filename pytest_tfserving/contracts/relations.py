@@ -275,4 +275,5 @@ def _pad(name: str, array: Array, axes: tuple[int, ...], by: int, value: object)
 def _crop(array: Array, like: Array | None, axes: tuple[int, ...]) -> Array:
     if like is None or array.ndim != like.ndim:
         return array
-    return array[tuple(slice(like.shape[axis] if axis in axes else None) for axis in range(array.ndim))]
+    # The ellipsis keeps a scalar an array: without it one of strings would be bytes.
+    return array[(*(slice(like.shape[axis] if axis in axes else None) for axis in range(array.ndim)), ...)]

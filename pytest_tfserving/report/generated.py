@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from pytest_tfserving.golden.check import Outcome
 
 
-def expected_refusal_failure(outcome: Outcome, model: str) -> str:
-    """A golden case that expects a refusal, and was answered or refused otherwise."""
+def expected_refusal_failure(outcome: Outcome, model: str, how_to_record: str, what: str = "golden") -> str:
+    """A golden case that expects a refusal, and was answered or refused otherwise; `what` is what people call it."""
     refusal = outcome.refusal
     assert refusal is not None
     lines = [
-        f"golden {outcome.case.where} expects {model} to refuse with {refusal.expected} over {outcome.transport} "
+        f"{what} {outcome.case.where} expects {model} to refuse with {refusal.expected} over {outcome.transport} "
         f"(signature {outcome.signature.name!r})",
         "",
     ]
     if refusal.error is not None:
         return "\n".join([*lines, f"refused otherwise: {refusal.error}"])
     lines += ["answered:", *tensor_lines(refusal.answered)]
-    lines += ["", "if the answer is right: take expect_error out and record it with `pytest --tfserving-update`"]
+    lines += ["", f"if the answer is right: {how_to_record}"]
     return "\n".join(lines)
 
 

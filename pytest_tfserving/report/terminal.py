@@ -41,12 +41,12 @@ def signature_failure(comparison: SignatureComparison, model: str, where: Mappin
     return "\n".join(lines)
 
 
-def golden_failure(outcome: Outcome, model: str, how_to_record: str) -> str:
-    """What a golden's check found, an output a line, and the command that records the answer anew."""
+def golden_failure(outcome: Outcome, model: str, how_to_record: str, what: str = "golden") -> str:
+    """What a golden's check found, an output a line, and how to record the answer; `what` is what people call it."""
     comparison = outcome.comparison
     assert comparison is not None
     lines = [
-        f"golden {outcome.case.where} differs from what {model} answers over {outcome.transport} "
+        f"{what} {outcome.case.where} differs from what {model} answers over {outcome.transport} "
         f"(signature {outcome.signature.name!r})",
         "",
     ]

@@ -86,8 +86,9 @@ INPUT_ADDED_WITH_DEFAULT = Rule(
     "input-added-with-default",
     "breaking",
     "An input is new, and has a default.",
-    "gRPC clients go on: the server, from TensorFlow Serving 2.14 on, fills the default in. REST knows no defaults: both of its formats refuse a request "
-    "that lacks an input (FillTensorMapFromInstancesList and FillTensorMapFromInputsMap in json_tensor.cc).",
+    "gRPC clients go on: the server, from TensorFlow Serving 2.14 on, fills the default in. REST knows no defaults: "
+    "both of its formats refuse a request that lacks an input (FillTensorMapFromInstancesList and "
+    "FillTensorMapFromInputsMap in json_tensor.cc).",
     "Where all clients use gRPC, set this rule to `safe`; else add a second signature for those that send the new "
     "input.",
 )

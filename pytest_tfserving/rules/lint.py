@@ -42,6 +42,15 @@ VARIABLES_INCOMPLETE = Rule(
     "(tensorflow/cc/saved_model/loader.cc, RunRestore).",
     "Copy the export whole, or export it again.",
 )
+VARIABLES_NOT_RESTORED = Rule(
+    "variables-not-restored",
+    "breaking",
+    "A signature reads variables that loading gives no value.",
+    "The loader runs the graph's restore op and its initialiser (tensorflow/cc/saved_model/loader.cc, RunRestore, "
+    "RunInitOp); a variable that neither assigns stays empty. The model is reported AVAILABLE, then every predict that "
+    "reads it fails. tf.saved_model.save of a Keras 3 model writes such an export: what is restored are copies.",
+    "Export with Keras's model.export(), or keep every variable that a function uses as an attribute of what is saved.",
+)
 ASSET_MISSING = Rule(
     "asset-missing",
     "breaking",
@@ -252,6 +261,7 @@ LINT_RULES: tuple[Rule, ...] = (
     NO_SERVING_DEFAULT,
     TAGS_NOT_SERVE,
     VARIABLES_INCOMPLETE,
+    VARIABLES_NOT_RESTORED,
     ASSET_MISSING,
     UNKNOWN_OP,
     PYTHON_OP,

@@ -290,17 +290,19 @@ class NameAttrList(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class AttrValue(_message.Message):
-    __slots__ = ("list", "func")
+    __slots__ = ("list", "s", "func")
     class ListValue(_message.Message):
         __slots__ = ("func",)
         FUNC_FIELD_NUMBER: _ClassVar[int]
         func: _containers.RepeatedCompositeFieldContainer[NameAttrList]
         def __init__(self, func: _Optional[_Iterable[_Union[NameAttrList, _Mapping]]] = ...) -> None: ...
     LIST_FIELD_NUMBER: _ClassVar[int]
+    S_FIELD_NUMBER: _ClassVar[int]
     FUNC_FIELD_NUMBER: _ClassVar[int]
     list: AttrValue.ListValue
+    s: bytes
     func: NameAttrList
-    def __init__(self, list: _Optional[_Union[AttrValue.ListValue, _Mapping]] = ..., func: _Optional[_Union[NameAttrList, _Mapping]] = ...) -> None: ...
+    def __init__(self, list: _Optional[_Union[AttrValue.ListValue, _Mapping]] = ..., s: _Optional[bytes] = ..., func: _Optional[_Union[NameAttrList, _Mapping]] = ...) -> None: ...
 
 class NodeDef(_message.Message):
     __slots__ = ("name", "op", "input", "attr")

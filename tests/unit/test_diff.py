@@ -172,9 +172,12 @@ class TestOutput:
             ("m.tfserving.toml", "new", "new/1/saved_model.pb"),
             ("new", "m.tfserving.toml", "m.tfserving.toml"),
             ("new", "o.tfserving.toml::first", "o.tfserving.toml"),
+            ("new", "a::b/m.tfserving.toml", "a%3A%3Ab/m.tfserving.toml"),
         ],
     )
     def test_github(self, capsys, old, new, file):
+        Path("a::b").mkdir()
+        contract("a::b/m.tfserving.toml", CONTRACT)
         contract("m.tfserving.toml", CONTRACT)
         contract("o.tfserving.toml", OTHERS)
         assert run([old, new, "--format", "github"]) == 1

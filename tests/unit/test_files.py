@@ -1,0 +1,34 @@
+"""Files as they are written: whole or not at all. tests/unit/test_golden_store.py has what a failure leaves."""
+
+import os
+
+from pytest_tfserving.files import shown, write_text
+
+
+def test_a_file_is_named_from_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert shown(tmp_path / "below" / "a" / "b.json") == os.path.join("a", "b.json")
+    assert shown(tmp_path / "b.json") == str(tmp_path / "b.json")
+
+
+def test_a_file_that_is_there_keeps_its_mode_and_a_link_stays_one(tmp_path):
+    file, link = tmp_path / "file.json", tmp_path / "link.json"
+    file.write_text("old")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    write_text(link, "new\r\nlines\n")
+    assert link.is_symlink()
+    assert file.read_bytes() == b"new\r\nlines\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_file_can_be_read_by_all(tmp_path):
+    write_text(tmp_path / "new.json", "text")
+    assert (tmp_path / "new.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
+    file = tmp_path / f"{'n' * 250}.json"
+    write_text(file, "text")
+    assert list(tmp_path.iterdir()) == [file]
