@@ -134,10 +134,12 @@ class GoldenChecker:
         rtol: float | None = None,
         atol: float | None = None,
         equal_nan: bool = False,
+        rules: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         """Fails the test where `outputs`, arrays by name, differ from the golden `name`.json (relative to the file).
 
-        With --tfserving-update they are recorded there. Raises GoldenError where there is no golden yet.
+        `rules` has, by name, what is asked of single outputs, such as {"scores": {"cosine": 0.999}}. With
+        --tfserving-update the outputs are recorded there. Raises GoldenError where there is no golden yet.
         """
         __tracebackhide__ = True
         from pytest_tfserving.assertions.recorded import check_recorded
@@ -145,10 +147,11 @@ class GoldenChecker:
 
         session = self._request.config.stash[SESSION]
         file = self._request.path.parent / (name if name.endswith(".json") else f"{name}.json")
-        tolerance = tolerance_of("tfserving_golden.check", {"rtol": rtol, "atol": atol, "equal_nan": equal_nan})
+        given = {"rtol": rtol, "atol": atol, "equal_nan": equal_nan, "outputs": rules}
+        tolerance = tolerance_of("tfserving_golden.check", given, self._request.path.parent)
         served = self._request.node.funcargs.get("tfserving")
         provenance = served.provenance if served else {}
-        failure = check_recorded(session, provenance, dict(outputs), file, tolerance)
+        failure = check_recorded(session, provenance, dict(outputs), file, tolerance, self._request.node.nodeid)
         if failure:
             pytest.fail(failure, pytrace=False)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfserving.errors import SpecError
+from pytest_tfserving.golden.output_rule import read_output_rules
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import DEFAULT_SIGNATURE
 from pytest_tfserving.usage import USAGE
@@ -97,7 +98,7 @@ def golden_request(mark: pytest.Mark, base: Path) -> GoldenRequest:
 
     arguments = _bound(mark)
     pattern = _required(mark, arguments, "path", str | Path)
-    return GoldenRequest(GoldenFiles(str(pattern), base), tolerance_of(mark.name, arguments))
+    return GoldenRequest(GoldenFiles(str(pattern), base), tolerance_of(mark.name, arguments, base))
 
 
 def checks_of(marks: Iterable[pytest.Mark], base: Path) -> list[Check]:
@@ -184,13 +185,19 @@ def _signature_name(mark: pytest.Mark, arguments: Mapping[str, object], key: str
     return name
 
 
-def tolerance_of(where: str, arguments: Mapping[str, object]) -> Tolerance:
-    """The tolerance of rtol, atol and equal_nan. Raises SpecError for one that is no number or negative."""
+def tolerance_of(where: str, arguments: Mapping[str, object], base: Path | None = None) -> Tolerance:
+    """The tolerance of rtol, atol and equal_nan, and the rules of single outputs. Raises SpecError.
+
+    `base` is the directory near which the modules of custom comparators lie.
+    """
     for key in ("rtol", "atol"):
         value = arguments.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
             raise SpecError(f"{where}: {key}={value!r}; a number that is not negative was expected")
-    return Tolerance(arguments.get("rtol"), arguments.get("atol"), bool(arguments.get("equal_nan")))  # type: ignore[arg-type]
+    given = arguments.get("outputs")
+    # Of properties, which have no base, `outputs` are promises.
+    rules = {} if base is None or given is None else read_output_rules(where, given, base)
+    return Tolerance(arguments.get("rtol"), arguments.get("atol"), bool(arguments.get("equal_nan")), rules)  # type: ignore[arg-type]
 
 
 def _bound(mark: pytest.Mark) -> dict[str, Any]:

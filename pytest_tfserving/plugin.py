@@ -70,7 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
     except SpecError as error:
         raise pytest.UsageError(str(error)) from None
     run = getattr(config, "workerinput", {}).get(_RUN_KEY)
-    config.stash[SESSION] = Session(settings, lambda line: _say(config, line), Path(run) if run else None)
+    where = Path(run) if run else None
+    config.stash[SESSION] = Session(settings, lambda line: _say(config, line), where, config.get_verbosity())
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -19,11 +19,15 @@ if TYPE_CHECKING:  # a session costs nothing until a test needs a server
 class Session:
     """What the plugin keeps for a pytest session.
 
-    `run_directory` is where pytest-xdist's controller has begun the run, in a worker; None elsewhere.
+    `run_directory` is where pytest-xdist's controller has begun the run, in a worker; None elsewhere. `verbosity` is
+    pytest's, by which failures are as long as is wanted.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None], run_directory: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], run_directory: Path | None = None, verbosity: int = 0
+    ) -> None:
         self.settings = settings
+        self.verbosity = verbosity
         self.tally = Tally()
         self.written: Written | None = None
         self._say = say

@@ -25,9 +25,10 @@ USAGE = {
         ("name", "inputs", "outputs", "method"),
     ),
     "tfserving_golden": Usage(
-        "tfserving_golden(path, rtol=None, atol=None, equal_nan=False): one test for each golden case at `path` (a "
-        "file, a directory or a glob; relative to the test file) and transport",
-        ("path", "rtol", "atol", "equal_nan"),
+        "tfserving_golden(path, rtol=None, atol=None, equal_nan=False, outputs={}): one test for each golden case at "
+        "`path` (a file, a directory or a glob; relative to the test file) and transport; single outputs may be "
+        "compared otherwise, such as outputs={'scores': {'cosine': 0.999}}",
+        ("path", "rtol", "atol", "equal_nan", "outputs"),
     ),
     "tfserving_compatible": Usage(
         "tfserving_compatible(baseline, fail_on='breaking', severities={}, accepted=()): before the test's body, check "

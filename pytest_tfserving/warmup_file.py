@@ -7,12 +7,12 @@ servables/tensorflow/saved_model_warmup_util.cc and saved_model_warmup.cc.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_tfserving.errors import Code
+from pytest_tfserving.tfrecord import DamagedRecordError, read_records
 from pytest_tfserving.varint import read_varint
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
@@ -67,38 +67,17 @@ def unparsable(record: bytes, file: Path) -> WarmupError:
 
 
 def _records(file: Path) -> Iterator[bytes]:
-    """The records of a TFRecord file: length, checksum of the length, data, checksum of the data.
-
-    The data's checksum is not looked at, since in Python that takes a second for each megabyte.
-    """
-    with file.open("rb") as content:
-        offset = 0
-        while header := content.read(12):
-            if len(header) < 12:
-                raise _corrupted(f"truncated record at {offset}")
-            length, checksum = struct.unpack("<QI", header)
-            if masked_crc32c(header[:8]) != checksum:
-                raise _corrupted(f"corrupted record at {offset} (Is this even a TFRecord file?)")
-            data = content.read(length)
-            if len(data) < length or len(content.read(4)) < 4:
-                raise _corrupted(f"truncated record at {offset}")
-            yield data
-            offset += 12 + length + 4
-
-
-def _corrupted(what: str) -> WarmupError:
-    return WarmupError(Code.DATA_LOSS, f"{what}. Please verify your warmup data is in TFRecord format.")
-
-
-def masked_crc32c(data: bytes) -> int:
-    """The checksum of a TFRecord file (tensorflow/core/lib/io/record_writer.h, hash/crc32c.h)."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    try:
+        for record in read_records(file):
+            yield record.data
+    except DamagedRecordError as damaged:
+        at = damaged.offset
+        what = {
+            "truncated": f"truncated record at {at}",
+            "length": f"corrupted record at {at} (Is this even a TFRecord file?)",
+            "data": f"corrupted record at {at}",
+        }[damaged.kind]
+        raise WarmupError(Code.DATA_LOSS, f"{what}. Please verify your warmup data is in TFRecord format.") from damaged
 
 
 def _fields(message: bytes, file: Path) -> Iterator[tuple[int, bytes]]:

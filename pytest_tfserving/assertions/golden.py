@@ -11,7 +11,7 @@ from pytest_tfserving.errors import GoldenError, RequestError, TensorError
 from pytest_tfserving.golden.check import check_case
 from pytest_tfserving.golden.provenance import describe_run
 from pytest_tfserving.report.generated import expected_refusal_failure
-from pytest_tfserving.report.terminal import golden_failure
+from pytest_tfserving.report.goldens import View, golden_failure
 from pytest_tfserving.tensors import Array
 
 
@@ -47,5 +47,6 @@ def check_golden(subject: Subject, check: GoldenCheck) -> str | None:
         return None
     if not outcome.holds:
         how = "write it into the contract" if check.inline else f"pytest --tfserving-update=changed {subject.node_id!r}"
-        return golden_failure(outcome, served.name, how, what)
+        view = View(session.verbosity, subject.node_id)
+        return golden_failure(outcome, served.name, how, what, run=describe_run(served.provenance), view=view)
     return None

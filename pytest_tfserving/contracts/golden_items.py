@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pytest_tfserving.contracts.checks import GoldenCheck, GoldenRequest
 from pytest_tfserving.errors import TFServingError
-from pytest_tfserving.golden.store import Case, find_files, read_cases
+from pytest_tfserving.golden.store import Case, DamagedGoldenError, find_files, read_cases
 from pytest_tfserving.golden.tolerance import Tolerance
 
 
@@ -29,12 +29,15 @@ def find_golden_items(requests: Iterable[GoldenRequest], transports: Sequence[st
             items.append(GoldenItem(request.files.pattern, None, str(error)))
             continue
         for file in files:
+            damage = None
             try:
                 cases = read_cases(file)
+            except DamagedGoldenError as error:
+                cases, damage = error.cases, GoldenItem(f"{file.stem}-damaged", None, str(error))
             except TFServingError as error:
-                items.append(GoldenItem(file.stem, None, str(error)))
-                continue
+                cases, damage = [], GoldenItem(file.stem, None, str(error))
             items += [item for case in cases for item in items_of(case, transports, request.tolerance)]
+            items += [damage] if damage else []
     return items
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfserving.contracts.checks import INVALID_KINDS
-from pytest_tfserving.contracts.kinds import Flag, Number, PathText, Spec, Text, Values
+from pytest_tfserving.contracts.kinds import Flag, FunctionText, Number, PathText, Spec, Text, Values
 from pytest_tfserving.contracts.promises import RELATIONS
 from pytest_tfserving.contracts.tables import Either, Key, Many, Named, Table
 from pytest_tfserving.errors import Code
@@ -83,8 +83,33 @@ _SIGNATURE = Table(
     example='{ inputs.x = "float32[batch]", outputs.y = "float32[batch]" }',
 )
 
+_OUTPUT_RULE = Table(
+    {
+        "exact": Key(Flag(), "Every value is equal."),
+        "ulps": Key(Number("4", whole=True, least=0), "At most how many representable floats a value is off."),
+        "cosine": Key(Number("0.999", least=-1, most=1), "The least cosine similarity of each row."),
+        "psnr": Key(Number("40"), "The least peak signal-to-noise ratio of each entry (image), in dB."),
+        "peak": Key(Number("255"), "With psnr: the largest value of a pixel; of integers the dtype's without it."),
+        "argmax": Key(Flag(), "Each row's best class is the same."),
+        "top_k": Key(Number("5", whole=True, least=1), "Each row has the same so many best classes, in any order."),
+        "unordered": Key(Flag(), "Each row has the same strings or integers, in any order."),
+        "custom": Key(FunctionText('"comparisons:same_boxes"'), "A function of the expected and the served array."),
+        "mean_absolute": Key(Number("1e-4", least=0), "The largest mean of the absolute errors of all values."),
+        **_TOLERANCE,
+        "differing": Key(Number("0.005", least=0, most=1), "The share of values, rows or entries that may be wrong."),
+    },
+    example="{ cosine = 0.999 }",
+)
+
 _GOLDEN = Table(
-    {"path": Key(_PATHS, "Files, directories or globs of golden cases.", required=True), **_TOLERANCE},
+    {
+        "path": Key(_PATHS, "Files, directories or globs of golden cases.", required=True),
+        **_TOLERANCE,
+        "outputs": Key(
+            Named(_OUTPUT_RULE, f"{{ scores = {_OUTPUT_RULE.example} }}", "how values are compared, by output"),
+            "What holds for single outputs in place of that.",
+        ),
+    },
     example=f"{{ path = {_GOLDENS} }}",
 )
 

@@ -6,6 +6,7 @@ others are in tables.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_tfserving.errors import SpecError
+from pytest_tfserving.golden.output_rule import FUNCTION_FORM
 from pytest_tfserving.grammar import parse_tensor_spec
 from pytest_tfserving.toml import KeyPath, dotted, quoted
 
@@ -127,6 +129,23 @@ class PathText(Text):
 
 
 @dataclass(frozen=True)
+class FunctionText(Text):
+    """The name of a function, `module:function`; its module is looked for from the file's directory on."""
+
+    expected: str = "the name of a function"
+
+    def problems_inside(self, value: str, path: KeyPath) -> Iterator[Problem]:
+        if not re.match(FUNCTION_FORM, value):
+            yield self.refused(value, path)
+
+    def based(self, value: Any, base: Path) -> Any:
+        return BasedPath(value, base) if isinstance(value, str) else value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": FUNCTION_FORM}
+
+
+@dataclass(frozen=True)
 class Spec(Kind):
     """A tensor spec of grammar.py."""
 
@@ -157,11 +176,12 @@ class Spec(Kind):
 
 @dataclass(frozen=True)
 class Number(Kind):
-    """A number; with `least`, not below it; with `whole`, an integer."""
+    """A number; with `least`, not below it, with `most`, not above it; with `whole`, an integer."""
 
     example: str
     least: float | None = None
     whole: bool = False
+    most: float | None = None
 
     @property
     def types(self) -> tuple[type, ...]:  # type: ignore[override]  # of Kind a plain value
@@ -169,16 +189,21 @@ class Number(Kind):
 
     @property
     def expected(self) -> str:  # type: ignore[override]
-        limit = "" if self.least is None else " that is not negative" if self.least == 0 else f" from {self.least:g} on"
+        if self.least is not None and self.most is not None:
+            limit = f" from {self.least:g} to {self.most:g}"
+        else:
+            limit = "" if self.least is None else f" from {self.least:g} on" if self.least else " that is not negative"
         return f"{'a whole number' if self.whole else 'a number'}{limit}"
 
     def problems_inside(self, value: float, path: KeyPath) -> Iterator[Problem]:
-        if value != value or (self.least is not None and value < self.least):
+        below = self.least is not None and value < self.least
+        if value != value or below or (self.most is not None and value > self.most):
             yield self.refused(value, path)
 
     def schema(self) -> dict[str, Any]:
         kind: dict[str, Any] = {"type": "integer" if self.whole else "number"}
-        return kind if self.least is None else {**kind, "minimum": self.least}
+        limits = {"minimum": self.least, "maximum": self.most}
+        return {**kind, **{word: limit for word, limit in limits.items() if limit is not None}}
 
 
 @dataclass(frozen=True)

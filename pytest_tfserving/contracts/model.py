@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from pytest_tfserving.contracts.promises import PromiseError, Promises, check_pr
 from pytest_tfserving.contracts.sources import Sources, holds
 from pytest_tfserving.errors import TFServingError
 from pytest_tfserving.findings import Policy
+from pytest_tfserving.golden.output_rule import OutputRule, read_output_rule
 from pytest_tfserving.golden.store import Case, case_of, where
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.grammar import check_dimensions, parse_tensor_spec
@@ -145,9 +146,21 @@ class ModelReader:
         tables = enumerate(given) if isinstance(given, list) else [(None, given)]
         for number, table in tables:
             place: KeyPath = ("goldens",) if number is None else ("goldens", number)
+            tolerance = replace(_tolerance(table), outputs=self._output_rules(place, table))
             for index, files in enumerate(_files(table["path"])):
                 inner = (index,) if isinstance(table["path"], list) else ()
-                yield (*place, "path", *inner), GoldenRequest(files, _tolerance(table))
+                yield (*place, "path", *inner), GoldenRequest(files, tolerance)
+
+    def _output_rules(self, place: KeyPath, table: Mapping[str, Any]) -> dict[str, OutputRule]:
+        rules = {}
+        for name, given in table.get("outputs", {}).items():
+            path = (*place, "outputs", name)
+            with self._at(path):
+                custom = given.get("custom")
+                base = custom.base if isinstance(custom, BasedPath) else Path()
+                keys = {**given, "custom": str(custom)} if custom else given
+                rules[name] = read_output_rule(dotted(path), keys, base)
+        return rules
 
     def _requests(self) -> Iterator[Case]:
         for name, given in self._table.get("requests", {}).items():

@@ -20,7 +20,8 @@ from pytest_tfserving.contracts.batch import Batch, find_batch
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.promises import Padding, Promises, Relation
 from pytest_tfserving.errors import RequestError, TensorError
-from pytest_tfserving.golden.compare import Comparison, compare
+from pytest_tfserving.golden.compare import compare
+from pytest_tfserving.golden.difference import Comparison
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import Range, Signature, TensorSpec
 from pytest_tfserving.tensors import Array, as_array, name_of

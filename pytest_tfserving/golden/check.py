@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pytest_tfserving.errors import Code, GoldenError, RequestError, TensorError
-from pytest_tfserving.golden.compare import Comparison, compare
+from pytest_tfserving.golden.compare import compare
+from pytest_tfserving.golden.difference import Comparison
 from pytest_tfserving.golden.exact import read_tensor
 from pytest_tfserving.golden.refusal import ExpectedError, Refusal
 from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.text import is_exact
-from pytest_tfserving.golden.tolerance import Tolerance
+from pytest_tfserving.golden.tolerance import Tolerance, check_outputs_named
 from pytest_tfserving.schema import DEFAULT_SIGNATURE, ModelSchema, Signature
 from pytest_tfserving.tensors import Array, from_json, rows_to_columns
 
@@ -79,8 +80,10 @@ def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: To
 
     A case that expects a refusal is sent as it is written, whether or not it fits the signature, and never recorded.
     Raises GoldenError where the case has no answer and none is to be recorded, or does not fit the signature;
-    RequestError where the server refuses it, or gives no answer where it should refuse.
+    RequestError where the server refuses it, or gives no answer where it should refuse; SpecError where the tolerance
+    has a rule of an output that no signature has, or that says nothing of its dtype.
     """
+    check_outputs_named(tolerance, {name for s in schema.callable_signatures.values() for name in s.outputs})
     if case.expected_error is not None:
         return _check_refusal(case, case.expected_error, client, schema)
     signature = _signature(case, schema)
@@ -98,6 +101,8 @@ def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: To
         outputs = rows.predict(instances=case.request["instances"], signature_name=signature.name)
     else:
         outputs = client.predict(inputs=inputs, signature_name=signature.name)
+    if case.output_filter:
+        outputs = {name: array for name, array in outputs.items() if name in case.output_filter}
     comparison = compare(expected, outputs, tolerance) if expected is not None else None
     return Outcome(case, client.transport, signature, inputs, outputs, comparison, must_record(comparison, update))
 

@@ -2,7 +2,8 @@
 
 A recorded tensor is {"dtype", "shape", "values"}: values nested by shape (or all in one list), floats as the shortest
 decimals that read back to the same number, NaN and infinities as text, strings as text where they are UTF-8, else
-{"b64": ...}, complex numbers as [real, imaginary].
+{"b64": ...}, complex numbers as [real, imaginary]. One that is too large to be read has "npz" for "values", and its
+values in a file beside (formats/npz.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pytest_tfserving.errors import TensorError
-from pytest_tfserving.golden.text import is_exact
+from pytest_tfserving.golden.text import Stored, is_exact, is_in_npz
 from pytest_tfserving.tensors import Array, as_array, base64_object, from_json, name_of, nested, numpy_dtype
 
 
@@ -28,8 +29,12 @@ def read_tensor(value: Any, dtype: str, name: str) -> Array:
 
     Raises TensorError where values, shape and dtype do not agree.
     """
+    if isinstance(value, Stored):
+        return value.load(name)
     if not is_exact(value):
         return from_json(value, dtype, name=name)
+    if is_in_npz(value):
+        raise TensorError(f"{name!r}: only a golden's JSON file has an .npz file beside it")
     dtype, shape = value["dtype"], value["shape"]
     if not isinstance(dtype, str) or not isinstance(shape, list) or not all(_is_size(size) for size in shape):
         raise TensorError(
@@ -44,6 +49,15 @@ def read_tensor(value: Any, dtype: str, name: str) -> Array:
     if array.shape != shape:
         raise TensorError(f"{name!r}: shape {list(shape)} is written, the values have {list(array.shape)}")
     return array
+
+
+def same_bits(one: Array, other: Array) -> bool:
+    """Whether two arrays are the same to the last bit, dtype and shape included."""
+    if name_of(one) != name_of(other) or one.shape != other.shape:
+        return False
+    if name_of(one) == "string":
+        return bool(as_array(one, "string").tolist() == as_array(other, "string").tolist())
+    return one.tobytes() == other.tobytes()
 
 
 def _is_size(value: Any) -> bool:

@@ -10,6 +10,10 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
+
+# When a golden was made says nothing of how.
+_NO_ENVIRONMENT = ("date",)
 
 # The features that kernels are chosen by: Eigen's and oneDNN's dispatch on x86, and Arm's.
 _FEATURES = (
@@ -35,3 +39,19 @@ def cpu_features() -> list[str]:
     listed = [line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))]
     present = set(listed[0].split()) if listed else set()
     return [feature for feature in _FEATURES if feature in present]
+
+
+class Change(NamedTuple):
+    """What made a golden, and what it is in this run; "" where it is not there."""
+
+    key: str
+    golden: str
+    run: str
+
+
+def find_changes(golden: Mapping[str, str], run: Mapping[str, str]) -> list[Change]:
+    """What of the environment is not as when the golden was made; none where either says nothing of itself."""
+    if not golden or not run:
+        return []
+    keys = [key for key in {**golden, **run} if key not in _NO_ENVIRONMENT]
+    return [Change(key, golden.get(key, ""), run.get(key, "")) for key in keys if golden.get(key) != run.get(key)]

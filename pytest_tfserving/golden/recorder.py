@@ -7,10 +7,11 @@ recordings travel to the controller as plain values, and are merged there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfserving.errors import GoldenError
 from pytest_tfserving.golden.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ class Recording:
 
 @dataclass(frozen=True)
 class Written:
-    """What the end of the run wrote: file -> number of cases; and why the others were not written."""
+    """What the end of the run wrote: file -> number of cases; and why the others were not written.
+
+    `unchanged` counts by file what was there already, to the last bit.
+    """
 
     files: dict[str, int]
     refused: tuple[str, ...]
+    unchanged: dict[str, int] = field(default_factory=dict)
 
 
 class Recorder:
@@ -53,9 +58,9 @@ class Recorder:
         tolerance: Tolerance,
     ) -> None:
         """Keeps one answer to be written."""
-        from pytest_tfserving.golden.exact import write_tensor
+        from pytest_tfserving.golden.formats.npz import plain_tensor
 
-        tensors = None if outputs is None else {name: write_tensor(outputs[name]) for name in sorted(outputs)}
+        tensors = None if outputs is None else {name: plain_tensor(outputs[name]) for name in sorted(outputs)}
         limits = (tolerance.rtol, tolerance.atol, tolerance.equal_nan)
         self._recordings.append(Recording(str(file), key, transport, tensors, dict(provenance), limits))
 
@@ -87,15 +92,27 @@ class Recorder:
             assert best.outputs is not None
             by_file.setdefault(file, {})[key] = best.outputs
             provenance[file] = best.provenance
-        written = {}
+        written, unchanged = {}, {}
         for file, answers in by_file.items():
-            written[where(write_answers(Path(file), answers, provenance[file]))] = len(answers)
-        return Written(written, tuple(refused))
+            try:
+                done = write_answers(Path(file), answers, provenance[file])
+            except (GoldenError, OSError) as error:
+                # The other files are written all the same: each is whole, and so is this one, as it was.
+                if isinstance(error, OSError):
+                    refused.append(f"{where(Path(file))}: {error.strerror or error}; it is as it was")
+                else:
+                    refused.append(str(error))
+                continue
+            if done.changed:
+                written[where(done.file)] = done.changed
+            if done.changed < len(answers):
+                unchanged[where(done.file)] = len(answers) - done.changed
+        return Written(written, tuple(refused), unchanged)
 
 
 def _why_not(recordings: list[Recording]) -> str | None:
     from pytest_tfserving.golden.compare import compare
-    from pytest_tfserving.golden.exact import read_tensor
+    from pytest_tfserving.golden.formats.npz import from_plain
 
     for recording in recordings:
         if recording.outputs is None:
@@ -103,7 +120,7 @@ def _why_not(recordings: list[Recording]) -> str | None:
     first, *others = recordings
     for other in others:
         answers = [
-            {name: read_tensor(value, "", name) for name, value in (recording.outputs or {}).items()}
+            {name: from_plain(value, name) for name, value in (recording.outputs or {}).items()}
             for recording in (first, other)
         ]
         rtol, atol, _ = first.tolerance

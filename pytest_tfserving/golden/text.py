@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
 
 from pytest_tfserving.errors import GoldenError
 
+if TYPE_CHECKING:
+    from pytest_tfserving.tensors import Array
+
 _WIDTH = 100
 _TENSOR_KEYS = {"dtype", "shape", "values"}
+_NPZ_KEYS = {"dtype", "shape", "npz"}
+
+
+class Stored(ABC):
+    """A tensor whose values lie elsewhere than in the JSON: in an .npz file, in a record of a log."""
+
+    @abstractmethod
+    def load(self, name: str) -> Array:
+        """Its array. Raises TensorError, about the tensor `name`, where that cannot be had."""
 
 
 def is_exact(value: Any) -> bool:
-    """Whether a JSON value is a recorded tensor rather than plain values as REST takes them."""
-    return isinstance(value, dict) and set(value) == _TENSOR_KEYS
+    """Whether a value is a recorded tensor rather than plain values as REST takes them."""
+    return isinstance(value, Stored) or (isinstance(value, dict) and set(value) in (_TENSOR_KEYS, _NPZ_KEYS))
+
+
+def is_in_npz(value: Any) -> bool:
+    """Whether a JSON value is a recorded tensor whose values are in the .npz file beside (formats/npz.py)."""
+    return isinstance(value, dict) and set(value) == _NPZ_KEYS
+
+
+def npz_keys(document: Any) -> Iterator[str]:
+    """The arrays of an .npz file that a golden's JSON mentions, anywhere in it."""
+    if is_in_npz(document):
+        yield str(document["npz"])
+    elif isinstance(document, dict):
+        for value in document.values():
+            yield from npz_keys(value)
 
 
 class Verbatim(str):
@@ -92,10 +119,10 @@ def _layout(value: Any, indent: int) -> str:
         line = json.dumps(value, ensure_ascii=False)
     if line is not None and (not isinstance(value, dict | list) or not value):
         return line
-    if line is not None and len(line) + indent <= _WIDTH:
+    if line is not None and (len(line) + indent <= _WIDTH or is_in_npz(value)):
         return line
     inner = " " * (indent + 2)
-    if is_exact(value):  # the head of a tensor shares its line
+    if is_exact(value) and "values" in value:  # the head of a tensor shares its line
         head = f'{{"dtype": {json.dumps(value["dtype"])}, "shape": {value["shape"]}, "values": '
         return head + _layout(value["values"], indent) + "}"
     if isinstance(value, dict):

@@ -9,7 +9,8 @@ from pytest_tfserving.contracts.monotone import BrokenTrend
 from pytest_tfserving.contracts.properties import BrokenPromise
 from pytest_tfserving.contracts.relations import BrokenRelation
 from pytest_tfserving.golden.exact import write_tensor
-from pytest_tfserving.report.terminal import difference_table, table
+from pytest_tfserving.report.goldens import difference_table
+from pytest_tfserving.report.terminal import table
 from pytest_tfserving.tensors import Array
 
 _LONGEST_REQUEST = 2_000

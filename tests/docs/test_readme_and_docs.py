@@ -111,7 +111,7 @@ def run_pytest(directory: Path, *arguments: str) -> str:
 def test_every_fence_is_of_a_kind_that_is_tested(fence):
     assert fence.language in LANGUAGES, fence
     if fence.language == "python":
-        assert fence in PASSING or fence in FAILING or fence.test.startswith("skip because "), fence
+        assert fence in PASSING or fence in FAILING or fence.test.startswith(("skip because ", "file ")), fence
     if fence in FAILING:
         assert fence.next and fence.next.language == "text", f"{fence}: the output is missing"
 

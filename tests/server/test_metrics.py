@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +15,9 @@ import numpy as np
 import pytest
 
 from pytest_tfserving import tensors
-from pytest_tfserving.server import metrics, warmup
+from pytest_tfserving.server import metrics
+from pytest_tfserving.tfrecord import write_records
+from pytest_tfserving.warmup_file import WARMUP_FILE
 from pytest_tfserving.wire import serving_pb2 as serving
 
 PAGE = "/monitoring/prometheus/metrics"
@@ -280,10 +281,10 @@ def _with_warmup(server: Any, models: Path) -> Path:
     request = _request(serving.PredictRequest, "recorded").SerializeToString()
     inner = b"\x0a" + bytes([len(request)]) + request
     log = b"\x32" + bytes([len(inner)]) + inner  # PredictionLog.predict_log.request
-    length = struct.pack("<Q", len(log))
-    file = base / "3" / warmup.WARMUP_FILE
+    file = base / "3" / WARMUP_FILE
     file.parent.mkdir()
-    file.write_bytes(length + struct.pack("<I", warmup._masked_crc32c(length)) + log + bytes(4))
+    with file.open("wb") as stream:
+        write_records(stream, [log])
     return base
 
 

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 from pytest_tfserving import tensors
+from pytest_tfserving.commands import warmup as command
 from pytest_tfserving.server import warmup
 from pytest_tfserving.server.failure import ServingError
-from pytest_tfserving.warmup_file import WARMUP_FILE, masked_crc32c
+from pytest_tfserving.tfrecord import masked_crc32c
+from pytest_tfserving.warmup_file import WARMUP_FILE
 from pytest_tfserving.wire import serving_pb2 as serving
 
 
 def _record(data: bytes) -> bytes:
     length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", masked_crc32c(length)) + data + bytes(4)
+    return length + struct.pack("<I", masked_crc32c(length)) + data + struct.pack("<I", masked_crc32c(data))
 
 
 def _log(field: int, request: bytes) -> bytes:
@@ -86,3 +88,22 @@ def test_damaged_files(tmp_path: Path, content: bytes, error: str) -> None:
     with pytest.raises(ServingError) as caught:
         warmup.replay(None, tmp_path, 1)  # type: ignore[arg-type]  # no record gets as far as the model
     assert str(caught.value).startswith(error)
+
+
+def test_a_file_that_the_command_wrote_is_run_before_the_model_is_available(
+    start_server: Any, fail_to_start: Any, export: Path, tmp_path: Path
+) -> None:
+    golden = tmp_path / "golden.json"
+    golden.write_text('{"cases": {"a": {"inputs": [1.0, 2.0]}, "b": {"instances": [3.0]}}}')
+    assert command.run([str(golden), "-o", str(export)]) == 0
+    log = start_server(f"--model_base_path={export}").log()
+    assert f"Starting to read warmup data for model at {export}/1/{WARMUP_FILE}" in log
+    assert "Number of warmup records read: 2." in log
+
+
+def test_a_flipped_bit_in_a_record_fails_the_start(fail_to_start: Any, export: Path) -> None:
+    content = bytearray(_record(_predict(x=X)))
+    content[-6] ^= 1  # in the data
+    _write(export / "1", bytes(content))
+    _, output = fail_to_start("--port=0", f"--model_base_path={export}")
+    assert "DATA_LOSS: corrupted record at 0. Please verify your warmup data is in TFRecord format." in output

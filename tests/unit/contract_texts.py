@@ -22,6 +22,11 @@ ACCEPTED = {
     + '[signatures.s.inputs]\na = " DT_FLOAT [ 1<=n<= 5, ?<=3,_ ] "\nb = "half[...]"\nc = "str[] = \\"x\\""\n'
     "\"d.e\" = 'int8[2] = [1, 2]'\n",
     "goldens": MODEL + '[goldens]\npath = "g"\nrtol = 1\natol = 0\nequal_nan = false\n',
+    "goldens by output": MODEL
+    + '[goldens]\npath = "g"\noutputs.a = { exact = true, mean_absolute = 1e-4 }\noutputs.b = { ulps = 4, differing = 0.5 }\n'
+    "outputs.c = { cosine = 0.999, equal_nan = true }\noutputs.d = { psnr = 40, peak = 1.0 }\n"
+    "outputs.e = { argmax = true, rtol = 0.1 }\noutputs.f = { top_k = 5, atol = 0.1 }\n"
+    'outputs.g = { unordered = true }\noutputs."h i" = { custom = "tests.boxes:same" }\n',
     "several goldens": MODEL + '[[goldens]]\npath = ["g", "h"]\n[[goldens]]\npath = "i"\n',
     "requests": MODEL
     + '[requests.a]\nsignature_name = "s"\ninputs = { x = [[1, "NaN"]], y.b64 = "eA==" }\noutputs = []\n'
@@ -112,6 +117,14 @@ REFUSED = [
     Refused("a tolerance", MODEL + '[[goldens]]\npath = "g"\n[[goldens]]\npath = "g"\nrtol = -1\n', "7: goldens[1].rtol = -1; a number that is not negative expected, such as rtol = 1e-5"),
     Refused("a tolerance that is none", MODEL + '[goldens]\npath = "g"\natol = nan\n', "5: goldens.atol = nan; a number", form=False),
     Refused("equal_nan", MODEL + '[goldens]\npath = "g"\nequal_nan = 1\n', "5: goldens.equal_nan = 1; true or false expected"),
+    Refused("a rule of an output", MODEL + '[goldens]\npath = "g"\noutputs.y.cosin = 1\n', "5: unknown key goldens.outputs.y.cosin; did you mean cosine?"),
+    Refused("a similarity", MODEL + '[goldens]\npath = "g"\noutputs.y.cosine = 1.5\n', "5: goldens.outputs.y.cosine = 1.5; a number from -1 to 1 expected, such as cosine = 0.999"),
+    Refused("a share", MODEL + '[goldens]\npath = "g"\noutputs.y.differing = 2\n', "5: goldens.outputs.y.differing = 2; a number from 0 to 1 expected, such as differing = 0.005"),
+    Refused("a function", MODEL + '[goldens]\npath = "g"\noutputs.y.custom = "same"\n', '5: goldens.outputs.y.custom = "same"; the name of a function expected, such as custom = "comparisons:same_boxes"'),
+    Refused("two limits of values", MODEL + '[goldens]\npath = "g"\noutputs.y = { exact = true, ulps = 4 }\n', "5: goldens.outputs.y: exact and ulps exclude each other; each limits every value; give one", form=False),
+    Refused("a peak alone", MODEL + '[[goldens]]\npath = "g"\noutputs.y.peak = 4\n', "5: goldens[0].outputs.y: peak belongs to psnr", form=False),
+    Refused("no peak above zero", MODEL + '[goldens]\npath = "g"\noutputs.y = { psnr = 40, peak = 0 }\n', "5: goldens.outputs.y: peak is 0; a number above 0 expected", form=False),
+    Refused("a rule that asks nothing", MODEL + '[goldens]\npath = "g"\noutputs.y = {}\n', "5: goldens.outputs.y is {}; a mapping of exact, ulps, ", form=False),
     Refused("two requests", MODEL + "[requests.a]\ninputs = 1\n[requests.a]\n", "5: a key or table stands twice, requests.a, first on line 3", form=False),
     Refused("a request of nothing", MODEL + "[requests.a]\ninputs = 1\n", "3: nothing to check: give requests.a expect_error", form=False),
     Refused("two inputs", MODEL + '[requests.a]\ninputs = 1\ninstances = 1\nexpect_error = "INTERNAL"\n', "3: requests.a: a case has either `inputs` or `instances`; this has inputs and instances", form=False),

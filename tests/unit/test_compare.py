@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pytest_tfserving.golden.compare import Difference, compare, describe
+from pytest_tfserving.golden.compare import compare, describe
+from pytest_tfserving.golden.difference import Difference
 from pytest_tfserving.golden.tolerance import Tolerance
 
 nan, inf = math.nan, math.inf

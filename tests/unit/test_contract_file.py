@@ -19,6 +19,7 @@ from pytest_tfserving.contracts.file import read_contract
 from pytest_tfserving.contracts.promises import Padding, Promises, Values
 from pytest_tfserving.errors import Code, SpecError
 from pytest_tfserving.findings import Acceptance, Policy
+from pytest_tfserving.golden.output_rule import OutputRule
 from pytest_tfserving.golden.refusal import ExpectedError
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.grammar import parse_tensor_spec
@@ -117,10 +118,19 @@ def test_signatures(model):
             '[[goldens]]\npath = "a"\nrtol = 1e-3\n[[goldens]]\npath = "b"\nequal_nan = true\n',
             [("a", Tolerance(rtol=1e-3)), ("b", Tolerance(equal_nan=True))],
         ),
+        (
+            '[goldens]\npath = "a"\noutputs.y = { cosine = 0.9, differing = 0.5 }\noutputs.z.top_k = 5\n',
+            [("a", Tolerance(outputs={"y": OutputRule(cosine=0.9, differing=0.5), "z": OutputRule(top_k=5)}))],
+        ),
     ],
 )
 def test_goldens(model, tmp_path, text, goldens):
     assert model(text).goldens == tuple(GoldenRequest(GoldenFiles(path, tmp_path), t) for path, t in goldens)
+
+
+def test_a_function_is_looked_for_from_the_contracts_directory(model, tmp_path):
+    (golden,) = model('[goldens]\npath = "a"\noutputs.y.custom = "boxes:same"\n').goldens
+    assert golden.tolerance.outputs == {"y": OutputRule(custom="boxes:same", base=str(tmp_path))}
 
 
 def test_requests_are_cases(model, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_tfserving.errors import Code, GoldenError, RequestError
 from pytest_tfserving.golden.check import check_case, expected_outputs, must_record
-from pytest_tfserving.golden.compare import Comparison, Difference
+from pytest_tfserving.golden.difference import Comparison, Difference
 from pytest_tfserving.golden.exact import write_tensor
 from pytest_tfserving.golden.refusal import ExpectedError, Refusal
 from pytest_tfserving.golden.store import Case

@@ -289,6 +289,37 @@ class TestWriteAnswers:
         write_answers(file, {"b": NEW}, PROVENANCE)
         assert file.read_text() == first
 
+    @pytest.mark.parametrize(
+        "written",
+        [
+            '{"dtype":"float32","shape":[2],\n "values":[2.5,3.0]}',
+            '{"dtype": "float32", "shape": [2], "values": [2.50, 3]}',
+        ],
+        ids=["another layout", "other decimals"],
+    )
+    def test_an_answer_that_is_there_to_the_last_bit_is_not_touched(self, write, written):
+        file = write(
+            "one.json", f'{{"inputs": [1], "outputs": {{"y": {written}}}, "provenance": {{"made": "by hand"}}}}'
+        )
+        before, stamp = file.read_bytes(), (file.stat().st_mtime_ns, file.stat().st_ino)
+        assert write_answers(file, {None: Y}, PROVENANCE) == (file, 0)
+        assert (file.read_bytes(), (file.stat().st_mtime_ns, file.stat().st_ino)) == (before, stamp)
+
+    @pytest.mark.parametrize(
+        "outputs",
+        [
+            {"y": write_tensor(np.array([2.5, -0.0], "f4"))},
+            {"y": write_tensor(np.array([2.5, 0.0], "f8"))},
+            {"y": write_tensor(np.array([[2.5, 0.0]], "f4"))},
+            {"z": write_tensor(np.array([2.5, 0.0], "f4"))},
+        ],
+        ids=["a bit", "dtype", "shape", "name"],
+    )
+    def test_one_that_is_not_is_written(self, write, outputs):
+        file = write("one.json", {"inputs": [1], "outputs": {"y": write_tensor(np.array([2.5, 0.0], "f4"))}})
+        assert write_answers(file, {None: outputs}, PROVENANCE) == (file, 1)
+        assert read_cases(file)[0].answer == {"outputs": outputs}
+
     def test_only_the_cases_that_were_recorded_change(self, write):
         file = write("many.json", {"cases": {"a": {"inputs": [1], "outputs": Y}, "b": {"inputs": [2]}}})
         write_answers(file, {"b": NEW}, PROVENANCE)

@@ -14,7 +14,8 @@ from pytest_tfserving.inspection import inspect
 from pytest_tfserving.lint import find_problems
 from pytest_tfserving.lint.ops import known_ops
 from pytest_tfserving.rules.lint import LINT_RULES
-from pytest_tfserving.warmup_file import WARMUP_FILE, masked_crc32c
+from pytest_tfserving.tfrecord import masked_crc32c
+from pytest_tfserving.warmup_file import WARMUP_FILE
 from pytest_tfserving.wire import serving_pb2 as serving
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
@@ -359,7 +360,7 @@ class TestFiles:
 def record(data):
     """One record of a TFRecord file."""
     length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", masked_crc32c(length)) + data + bytes(4)
+    return length + struct.pack("<I", masked_crc32c(length)) + data + struct.pack("<I", masked_crc32c(data))
 
 
 def log(field, request):

@@ -117,6 +117,36 @@ def test_outputs_are_written_by_name(recorder, tmp_path):
     assert list(read_answer(tmp_path / "body.json").answer["outputs"]) == ["a", "z"]
 
 
+def test_what_is_there_already_is_not_written_and_counted(recorder, golden):
+    recorder.add(golden, "a", "grpc", outputs(1), GRPC, Tolerance())
+    recorder.write()
+    stamp = golden.stat().st_mtime_ns, golden.stat().st_ino
+    again = Recorder()
+    again.add(golden, "a", "grpc", outputs(1), REST, Tolerance())
+    assert again.write() == Written({}, (), {str(golden): 1})
+    assert (golden.stat().st_mtime_ns, golden.stat().st_ino) == stamp
+    again.add(golden, "b", "grpc", outputs(2), REST, Tolerance())
+    assert again.write() == Written({str(golden): 1}, (), {str(golden): 1})
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"cases": {"b": {"inputs": [2]}}}',
+         "{file} [a]: the case is not there any more; it was when the run began"),
+        ('{"inputs": [1]}', "{file} [a]: the case is not there any more; it was when the run began"),
+        ("{", "{file}:1:2: not JSON: Expecting property name enclosed in double quotes"),
+    ],
+    ids=["another case", "no cases", "no JSON"],
+)  # fmt: skip
+def test_a_file_that_changed_during_the_run_is_refused_and_left_alone(recorder, golden, tmp_path, content, reason):
+    recorder.add(golden, "a", "grpc", outputs(1), GRPC, Tolerance())
+    recorder.add(tmp_path / "other.json", None, "body", outputs(1), GRPC, Tolerance())
+    golden.write_text(content)
+    assert recorder.write() == Written({str(tmp_path / "other.json"): 1}, (reason.format(file=golden),))
+    assert golden.read_text() == content
+
+
 class TestAcrossProcesses:
     """pytest-xdist's workers hand over plain values; its execnet carries tuples as lists."""
 

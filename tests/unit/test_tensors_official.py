@@ -23,7 +23,7 @@ MODULES = [
     *(
         f"tensorflow_serving.apis.{name}_pb2"
         for name in ("predict", "classification", "regression", "inference", "get_model_metadata", "get_model_status",
-                     "model_management")
+                     "logging", "model_management", "prediction_log")
     ),
     "tensorflow_serving.config.model_server_config_pb2",
 ]  # fmt: skip

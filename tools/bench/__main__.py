@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from tools.bench import contracts, server
+from tools.bench import contracts, goldens, server
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -53,6 +53,8 @@ def main() -> None:
         text = f"{mine * 1e3:.2f} ms", f"{theirs * 1e3:.2f} ms bare call", f"{mine / theirs:.2f}"
         print(row(f"golden check over {transport}", *text, "1.5"), flush=True)
     for cells in contracts.rows(arguments.rounds):
+        print(row(*cells), flush=True)
+    for cells in goldens.rows(arguments.rounds):
         print(row(*cells), flush=True)
     for cells in server.rows(arguments.rounds):
         print(row(*cells), flush=True)

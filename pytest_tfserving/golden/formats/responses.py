@@ -1,0 +1,83 @@
+"""Answers that are recorded for the requests of a file that is never written to: a log, a list of requests.
+
+FILE.response.json beside FILE holds them, by the key of each case:
+
+    {
+      "cases": {
+        "000001": {
+          "request": "crc32c:8a9136aa",
+          "outputs": {"y": {"dtype": "float32", "shape": [1], "values": [2.5]}}
+        }
+      },
+      "provenance": {...}
+    }
+
+`request` is the checksum of the request that got the answer, so that the answer of one that has changed, or has moved
+to another place in the file, is not taken for that of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_tfserving.errors import GoldenError
+from pytest_tfserving.golden.case import ANSWER_KEYS, RESPONSE_SUFFIX, Later, where
+from pytest_tfserving.golden.formats.document import read_object, with_stored
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The recorded answers of a file of requests; none where there is no such file."""
+
+    file: Path
+    cases: Mapping[str, Mapping[str, Any]]
+    provenance: Mapping[str, str]
+
+    def answer(self, key: str, mark: str) -> Mapping[str, Any] | None:
+        """The answer of a case whose request has this mark; None where there is none.
+
+        One that was recorded for another request raises GoldenError when it is read, which recording anew ends.
+        """
+        case = self.cases.get(key)
+        if case is None:
+            return None
+        if case.get("request") != mark:
+            return Later("outputs", _refusing(f"{where(self.file, key)} was recorded for another request: "
+                                              f"record it again with `pytest --tfserving-update`"))  # fmt: skip
+        stored = with_stored(dict(case), self.file, where(self.file, key))
+        return {form: stored[form] for form in ANSWER_KEYS if form in stored}
+
+
+def response_of(file: Path) -> Path:
+    """Where the answers to a file's requests are recorded."""
+    return file.with_name(file.name + RESPONSE_SUFFIX)
+
+
+def mark_of(checksum: int) -> str:
+    """The text of a request's checksum."""
+    return f"crc32c:{checksum:08x}"
+
+
+def read_responses(requests: Path) -> Responses:
+    """What was recorded for the requests of a file. Raises GoldenError where that cannot be read."""
+    file = response_of(requests)
+    if not file.is_file():
+        return Responses(file, {}, {})
+    document = read_object(file)
+    cases = document.get("cases", {})
+    if set(document) - {"cases", "provenance"} or not isinstance(cases, dict):
+        raise GoldenError(f"{file}: recorded answers have `cases` and `provenance`, nothing else")
+    for key, case in cases.items():
+        if not isinstance(case, dict) or set(case) != {"request", "outputs"} or not isinstance(case["outputs"], dict):
+            raise GoldenError(f"{where(file, key)}: a recorded answer has `request` and `outputs`, nothing else")
+    return Responses(file, cases, document.get("provenance", {}))
+
+
+def _refusing(message: str) -> Callable[[], Any]:
+    def refuse() -> Any:
+        raise GoldenError(message)
+
+    return refuse
