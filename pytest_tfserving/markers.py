@@ -134,6 +134,8 @@ def _properties(mark: pytest.Mark, base: Path, generated: set[str]) -> Propertie
     table = {key: arguments[key] for key in ("inputs", "outputs", "same", "padding") if arguments.get(key) is not None}
     requests = arguments.get("requests") or ()
     requests = [requests] if isinstance(requests, str | Path) else requests
+    if not isinstance(requests, Sequence) or not all(isinstance(pattern, str | Path) for pattern in requests):
+        raise SpecError(f"{mark.name}: requests={requests!r}; a path or a list of paths was expected")
     if not requests and signature not in generated:
         raise SpecError(
             f"{mark.name}: which requests? Give requests='goldens/...', whose inputs are sent, or mark the test "
@@ -156,7 +158,7 @@ def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> Generated
     return GeneratedCheck(
         promises.get(signature) or Promises(signature),
         examples,
-        bool(arguments.get("invalid", True)),
+        _flag(mark.name, arguments, "invalid", default=True),
         _invalid_kinds(mark, arguments),
         tolerance_of(mark.name, arguments),
     )
@@ -185,12 +187,12 @@ def _signature_name(mark: pytest.Mark, arguments: Mapping[str, object], key: str
 
 
 def tolerance_of(where: str, arguments: Mapping[str, object]) -> Tolerance:
-    """The tolerance of rtol, atol and equal_nan. Raises SpecError for one that is no number or negative."""
+    """The tolerance of rtol, atol and equal_nan. Raises SpecError for what is no number, or negative, or no flag."""
     for key in ("rtol", "atol"):
         value = arguments.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
             raise SpecError(f"{where}: {key}={value!r}; a number that is not negative was expected")
-    return Tolerance(arguments.get("rtol"), arguments.get("atol"), bool(arguments.get("equal_nan")))  # type: ignore[arg-type]
+    return Tolerance(arguments.get("rtol"), arguments.get("atol"), _flag(where, arguments, "equal_nan"))  # type: ignore[arg-type]
 
 
 def _bound(mark: pytest.Mark) -> dict[str, Any]:
@@ -219,6 +221,13 @@ def _required(mark: pytest.Mark, arguments: Mapping[str, Any], key: str, kind: A
 def _of_type(where: str, key: str, value: Any, kind: Any, expected: str) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise SpecError(f"{where}: {key}={value!r}; {expected} was expected")
+    return value
+
+
+def _flag(where: str, arguments: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
+    value = arguments.get(key, default)
+    if not isinstance(value, bool):
+        raise SpecError(f"{where}: {key}={value!r}; True or False was expected")
     return value
 
 

@@ -107,7 +107,12 @@ def asset_tensors(graph: tf.MetaGraphDef) -> dict[str, str]:
 
 
 def has_variables(graph: tf.MetaGraphDef) -> bool:
-    """Whether the graph reads variables/: TF2's loader, and TF1's, restore what such operations hold."""
+    """Whether the graph reads variables/: it has variables, and an op that restores them.
+
+    TF1's builder writes none where the initialiser gives every variable its value, and then no variables/ either.
+    """
+    if not graph.saver_def.restore_op_name:
+        return False
     functions = graph.graph_def.library.function
     return any(node.op in VARIABLE_OPS for node in graph.graph_def.node) or any(
         node.op in VARIABLE_OPS for function in functions for node in function.node_def

@@ -12,7 +12,7 @@ from pytest_tfserving.contracts.checks import PropertiesCheck
 from pytest_tfserving.contracts.monotone import BrokenTrend, find_broken_trends
 from pytest_tfserving.contracts.promises import Promises, check_promises
 from pytest_tfserving.contracts.properties import BrokenPromise, find_broken_values
-from pytest_tfserving.contracts.relations import Ask, BrokenRelation, find_broken_relations
+from pytest_tfserving.contracts.relations import Ask, BrokenRelation, Way, find_broken_relations
 from pytest_tfserving.errors import RequestError, SpecError, TensorError
 from pytest_tfserving.golden.check import case_inputs
 from pytest_tfserving.golden.store import Case, find_files, read_cases
@@ -53,7 +53,7 @@ def find_broken(
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
     ask: Ask,
-    ways: Mapping[str, Ask | str],
+    ways: Mapping[str, Way],
     tolerance: Tolerance,
 ) -> list[Broken]:
     """All promises that one request and its answer break; `ask` has given the answer."""
@@ -72,7 +72,7 @@ def _check_case(
     signature: Signature,
     expected: ExpectedSignature | None,
     check: PropertiesCheck,
-    ways: Mapping[str, Ask | str],
+    ways: Mapping[str, Way],
 ) -> str | None:
     transport = case.transport or subject.transport
     ask = ask_over(subject.served, transport, signature.name)

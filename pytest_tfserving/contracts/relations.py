@@ -11,22 +11,34 @@ Findings are values; report/promises.py renders them. NaN agrees with NaN here: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pytest_tfserving.contracts.batch import Batch, find_batch
 from pytest_tfserving.contracts.check import ExpectedSignature
+from pytest_tfserving.contracts.closeness import compare_closely
 from pytest_tfserving.contracts.promises import Padding, Promises, Relation
 from pytest_tfserving.errors import RequestError, TensorError
-from pytest_tfserving.golden.compare import Comparison, compare
+from pytest_tfserving.golden.compare import Comparison
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import Range, Signature, TensorSpec
 from pytest_tfserving.tensors import Array, as_array, name_of
 
 # Sends the inputs and gives the outputs; raises RequestError or TensorError where there is no answer.
 Ask = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """A way that sends the same inputs several times at once; each of its answers counts. Raises as Ask does."""
+
+    ask: Callable[[Mapping[str, Array]], Sequence[Mapping[str, Array]]]
+
+
+# Another way to ask, or the sentence that says why it is not to be had here.
+Way = Ask | AtOnce | str
 
 # Of a batch of more rows, as many are sent alone, spread evenly, the first and the last among them.
 MOST_ROWS_ALONE = 256
@@ -69,7 +81,7 @@ def find_broken_relations(
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
     ask: Ask,
-    ways: Mapping[str, Ask | str],
+    ways: Mapping[str, Way],
     tolerance: Tolerance | None = None,
 ) -> list[BrokenRelation]:
     """The relations of `promises.same` that do not hold for a request and its answer, each reported once.
@@ -92,10 +104,21 @@ def find_broken_relations(
     return broken
 
 
-def _by_another_way(answered: Answered, relation: Relation, way: Ask | str) -> BrokenRelation | None:
+def _by_another_way(answered: Answered, relation: Relation, way: Way) -> BrokenRelation | None:
     if isinstance(way, str):
         return BrokenRelation(relation, problem=way)
-    return _differs(replace(answered, ask=way), relation, "", answered.inputs, answered.outputs)
+    if not isinstance(way, AtOnce):
+        return _differs(replace(answered, ask=way), relation, "", answered.inputs, answered.outputs)
+    try:
+        answers = way.ask(answered.inputs)
+    except (RequestError, TensorError) as error:
+        return BrokenRelation(relation, request=answered.inputs, problem=str(error))
+    for place, answer in enumerate(answers, start=1):
+        comparison = compare_closely(answered.outputs, answer, answered.tolerance)
+        if not comparison.holds:
+            variant = f"answer {place} of {len(answers)} at once"
+            return BrokenRelation(relation, variant, answered.inputs, comparison)
+    return None
 
 
 def _repeated(answered: Answered) -> Iterator[BrokenRelation]:
@@ -135,13 +158,13 @@ def _rows_alone(answered: Answered, rows: Array) -> Iterator[BrokenRelation]:
             yield answer
             return
         if _specs(answer) != _specs(expected):
-            comparison = compare(expected, answer, answered.tolerance)
+            comparison = compare_closely(expected, answer, answered.tolerance)
             yield BrokenRelation("alone", f"row {row}", request, comparison)
             return
         answers.append(answer)
     together = {name: np.concatenate([answer[name] for answer in answers]) for name in answered.outputs}
     expected = {name: array[rows] for name, array in answered.outputs.items()}
-    comparison = compare(expected, together, answered.tolerance)
+    comparison = compare_closely(expected, together, answered.tolerance)
     if not comparison.holds:
         row = rows[comparison.differences[0].worst[0]]
         yield BrokenRelation("alone", f"row {row}", _rows(answered, row[None]), comparison)
@@ -211,7 +234,7 @@ def _differs(
     if isinstance(answer, BrokenRelation):
         return answer
     cropped = {n: _crop(array, expected.get(n), (crops or {}).get(n, ())) for n, array in answer.items()}
-    comparison = compare(expected, cropped, answered.tolerance)
+    comparison = compare_closely(expected, cropped, answered.tolerance)
     return None if comparison.holds else BrokenRelation(relation, variant, request, comparison)
 
 
@@ -273,7 +296,6 @@ def _pad(name: str, array: Array, axes: tuple[int, ...], by: int, value: object)
 
 
 def _crop(array: Array, like: Array | None, axes: tuple[int, ...]) -> Array:
-    if like is None or array.ndim != like.ndim:
+    if not axes or like is None or array.ndim != like.ndim:
         return array
-    # The ellipsis keeps a scalar an array: without it one of strings would be bytes.
-    return array[(*(slice(like.shape[axis] if axis in axes else None) for axis in range(array.ndim)), ...)]
+    return array[tuple(slice(like.shape[axis] if axis in axes else None) for axis in range(array.ndim))]

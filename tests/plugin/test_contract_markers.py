@@ -188,6 +188,14 @@ class TestGenerated:
             result = repository.run(f"--tfserving-max-examples={value}")
             result.stderr.fnmatch_lines([f"*--tfserving-max-examples: '{value}' is no number of requests*"])
 
+    @pytest.mark.parametrize(("kinds", "outcome"), [("[]", {"passed": 1}), ('["rank"]', {"failed": 1})])
+    def test_what_must_be_refused(self, repository, kinds, outcome):
+        repository.test_file(TEST.format(f"tfserving_generated(must_refuse={kinds})"))
+        result = repository.run("--tfserving-transport=grpc")
+        result.assert_outcomes(**outcome)
+        if "failed" in outcome:
+            result.stdout.fnmatch_lines(["half_plus_two answers a request that should be refused *"])
+
     def test_without_hypothesis_it_says_what_to_install(self, repository):
         (repository.path / "hypothesis.py").write_text("raise ImportError\n")
         repository.test_file(TEST.format("tfserving_generated()"))

@@ -293,6 +293,12 @@ def test_a_file_may_be_included_twice(contract):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_includes_that_go_too_deep_are_named(contract):
+    chain = {f"{n}.toml": f'include = "{n + 1}.toml"\n' for n in range(60)}
+    with pytest.raises(SpecError, match=r"^49.toml:1: 50 files include each other down to here"):
+        contract('include = "0.toml"\n[model]\npath = "x"\n', chain)
+
+
 def test_each_golden_path_has_its_line(model):
     read = model('[[goldens]]\npath = ["a",\n  "b"]\n[[goldens]]\npath = "c"\n')
     assert [read.where("goldens", number) for number in range(3)] == [f"c.tfserving.toml:{n}" for n in (4, 5, 7)]
