@@ -124,8 +124,9 @@ def _checked_meta_graph(directory: Path, tags: Sequence[str]) -> tf.MetaGraphDef
     try:
         graph = find_graph(saved_model, tags, directory)
     except ExportError as error:
-        first = ", ".join(map(repr, saved_model.meta_graphs[0].meta_info_def.tags))
-        raise ExportError(f"{error}; name them in the marker: tags=({first},)" if first else str(error)) from None
+        first = saved_model.meta_graphs[0].meta_info_def.tags
+        how = f"; name them: tags=({', '.join(map(repr, first))},) in a marker, --tags {','.join(first)} for a command"
+        raise ExportError(f"{error}{how if first else ''}") from None
     if has_variables(graph):
         damage = checkpoint.find_damage(directory / "variables" / "variables")
         if damage:

@@ -52,6 +52,7 @@ def check_generated(subject: Subject, check: GeneratedCheck) -> str | None:
             examples=examples,
             seed=settings.seed,
             must_refuse=check.must_refuse,
+            tolerance=check.tolerance,
         )
         if harmed:
             failures.append(refusals_failure(harmed, subject.name, subject.node_id))

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import REFUSED_BY_SERVER, InvalidKind
+from pytest_tfserving.contracts.closeness import compare_closely
 from pytest_tfserving.contracts.promises import Promises
 from pytest_tfserving.contracts.refusals import Invalid, invalid
 from pytest_tfserving.contracts.rest_form import why_not_rest
@@ -15,6 +16,7 @@ from pytest_tfserving.contracts.search import search
 from pytest_tfserving.contracts.strategies import inputs
 from pytest_tfserving.errors import Code, RequestError, ServerDiedError, SpecError, TensorError
 from pytest_tfserving.golden.refusal import ExpectedError, Refusal
+from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import Signature
 from pytest_tfserving.tensors import Array
 
@@ -116,13 +118,17 @@ def check_generated(
     _require_a_transport(signature, ask)
 
     def look(request: Arrays) -> GeneratedFailure | None:
+        judged: list[Arrays] = []
         for transport, one in ask.items():
             if transport == "rest" and why_not_rest(signature, request):
                 continue
             outputs: Arrays = {}
             try:
                 outputs = one(request)
-                problems = tuple(judge(request, outputs))  # it may ask the same in other ways
+                if any(_same(outputs, other) for other in judged):
+                    continue
+                problems = tuple(judge(request, outputs))  # it may ask the same in many other ways
+                judged.append(outputs)
             except (RequestError, ServerDiedError, TensorError) as error:
                 kind: Literal["refused", "gone"] = "gone" if _is_gone(error) else "refused"
                 return GeneratedFailure(kind, signature, transport, request, outputs, (), error)
@@ -154,19 +160,21 @@ def check_refusals(
     examples: int,
     seed: int | None = None,
     must_refuse: Collection[InvalidKind] = REFUSED_BY_SERVER,
+    tolerance: Tolerance | None = None,
 ) -> RefusalFailure | None:
     """Sends `examples` requests that break the signature over each transport; makes the first that fails smaller.
 
     Kinds in `must_refuse` must be refused with their code; the others may be answered. After each of them the valid
-    request that it was made from must be answered as before, bit for bit, unless the model answers that anew each
-    time. Raises SpecError as check_generated.
+    request that it was made from must be answered as before, within the tolerance, unless the model answers that
+    anew each time. Raises SpecError as check_generated.
     """
+    close = replace(tolerance or Tolerance(), equal_nan=True)
     carrying = [sender for sender in senders if sender.transport != "rest" or not why_not_rest(signature)]
 
     def look(request: Invalid) -> RefusalFailure | None:
         for sender in carrying:
             if sender.transport in request.transports:
-                failure = _look_at_refusal(signature, sender, request, must_refuse)
+                failure = _look_at_refusal(signature, sender, request, must_refuse, close)
                 if failure is not None:
                     return failure
         return None
@@ -190,7 +198,11 @@ def check_refusals(
 
 
 def _look_at_refusal(
-    signature: Signature, sender: Sender, request: Invalid, must_refuse: Collection[InvalidKind]
+    signature: Signature,
+    sender: Sender,
+    request: Invalid,
+    must_refuse: Collection[InvalidKind],
+    tolerance: Tolerance,
 ) -> RefusalFailure | None:
     failure = RefusalFailure("gone", signature, sender.transport, request)
 
@@ -202,7 +214,7 @@ def _look_at_refusal(
         answer = _answer(sender, signature, request.inputs, fit=False)
         after = ask_valid()
         # Two that differ without an invalid one between them: the model is no function of its inputs.
-        harmed = not _same(before, after) and _same(ask_valid(), ask_valid())
+        harmed = not _agree(before, after, tolerance) and _agree(ask_valid(), ask_valid(), tolerance)
     except (RequestError, ServerDiedError) as error:
         return replace(failure, error=error)
     wanted = ExpectedError(request.code)
@@ -228,9 +240,14 @@ def _is_gone(error: Exception) -> bool:
     return isinstance(error, ServerDiedError) or (isinstance(error, RequestError) and error.code in _SILENT)
 
 
-def _same(one: Arrays | RequestError, other: Arrays | RequestError) -> bool:
+def _agree(one: Arrays | RequestError, other: Arrays | RequestError, tolerance: Tolerance) -> bool:
     if isinstance(one, RequestError) or isinstance(other, RequestError):
         return isinstance(one, RequestError) and isinstance(other, RequestError) and one.code is other.code
+    return compare_closely(one, other, tolerance).holds
+
+
+def _same(one: Arrays, other: Arrays) -> bool:
+    """Whether two answers have the same bits."""
     return one.keys() == other.keys() and all(_bits(one[name]) == _bits(other[name]) for name in one)
 
 

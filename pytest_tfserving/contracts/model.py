@@ -119,7 +119,8 @@ class ModelReader:
     def _model(self) -> dict[str, object]:
         model = {key: self._table[key] for key in MODEL_KEYS if key in self._table}
         if "version" in model and "label" in model:
-            self._say(("label",), "version and label exclude each other; give one")
+            version = self._sources.where(_place(self._sources, self._key, ("version",)))
+            self._say(("label",), f"label and version ({version}) exclude each other; give one")
         path: BasedPath = self._table["path"]
         return {**model, "path": str(path.absolute)}
 

@@ -19,12 +19,13 @@ import numpy as np
 from pytest_tfserving.contracts.batch import Batch, find_batch
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.closeness import compare_closely
+from pytest_tfserving.contracts.padding import allows, axes_of, crop, pad
 from pytest_tfserving.contracts.promises import Padding, Promises, Relation
 from pytest_tfserving.errors import RequestError, TensorError
 from pytest_tfserving.golden.compare import Comparison
 from pytest_tfserving.golden.tolerance import Tolerance
-from pytest_tfserving.schema import Range, Signature, TensorSpec
-from pytest_tfserving.tensors import Array, as_array, name_of
+from pytest_tfserving.schema import Signature
+from pytest_tfserving.tensors import Array, name_of
 
 # Sends the inputs and gives the outputs; raises RequestError or TensorError where there is no answer.
 Ask = Callable[[Mapping[str, Array]], Mapping[str, Array]]
@@ -189,7 +190,7 @@ def _padding(answered: Answered) -> Iterator[BrokenRelation]:
     if padding is None:
         yield BrokenRelation("padding", problem="nothing says what grows: give padding a dimension and a value")
         return
-    axes = {name: _axes(spec, padding.dimension) for name, spec in ((expected and expected.inputs) or {}).items()}
+    axes = {name: axes_of(spec, padding.dimension) for name, spec in ((expected and expected.inputs) or {}).items()}
     padded = {n: at for n, at in axes.items() if at and n in answered.inputs and answered.inputs[n].ndim > max(at)}
     if not padded:
         problem = (
@@ -201,15 +202,15 @@ def _padding(answered: Answered) -> Iterator[BrokenRelation]:
     name, at = next(iter(padded.items()))
     size = answered.inputs[name].shape[at[0]]
     for by in (1, max(2, size)):
-        if not _allows(expected, padding.dimension, size + by):
+        if not allows(expected, padding.dimension, size + by):
             continue
         variant = f"{padding.dimension} {size} grown by {by}"
         try:
-            request = {n: _pad(n, array, padded.get(n, ()), by, padding.value) for n, array in answered.inputs.items()}
+            request = {n: pad(n, array, padded.get(n, ()), by, padding.value) for n, array in answered.inputs.items()}
         except TensorError as error:
             yield BrokenRelation("padding", variant, problem=str(error))
             return
-        crops = {n: _axes(spec, padding.dimension) for n, spec in ((expected and expected.outputs) or {}).items()}
+        crops = {n: axes_of(spec, padding.dimension) for n, spec in ((expected and expected.outputs) or {}).items()}
         yield from _found(_differs(answered, "padding", variant, request, answered.outputs, crops))
 
 
@@ -233,7 +234,7 @@ def _differs(
     answer = _ask(answered, relation, variant, request)
     if isinstance(answer, BrokenRelation):
         return answer
-    cropped = {n: _crop(array, expected.get(n), (crops or {}).get(n, ())) for n, array in answer.items()}
+    cropped = {n: crop(array, expected.get(n), (crops or {}).get(n, ())) for n, array in answer.items()}
     comparison = compare_closely(expected, cropped, answered.tolerance)
     return None if comparison.holds else BrokenRelation(relation, variant, request, comparison)
 
@@ -266,36 +267,3 @@ def _spread(count: int, most: int) -> Array:
 
 def _specs(tensors: Mapping[str, Array]) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {name: (name_of(array), array.shape) for name, array in tensors.items()}
-
-
-def _axes(spec: TensorSpec, dimension: str) -> tuple[int, ...]:
-    names = [d.name if isinstance(d, Range) else d for d in spec.shape or ()]
-    return tuple(axis for axis, name in enumerate(names) if name == dimension)
-
-
-def _allows(expected: ExpectedSignature | None, dimension: str, size: int) -> bool:
-    specs = (*((expected and expected.inputs) or {}).values(), *((expected and expected.outputs) or {}).values())
-    ranges = [d for spec in specs for d in spec.shape or () if isinstance(d, Range) and d.name == dimension]
-    return all(limits.holds(size) for limits in ranges)
-
-
-def _pad(name: str, array: Array, axes: tuple[int, ...], by: int, value: object) -> Array:
-    if not axes:
-        return array
-    dtype = name_of(array)
-    if dtype == "string" and value == 0:
-        value = b""
-    elif dtype == "bool" and value in (0, 1):
-        value = bool(value)
-    filler = as_array(value, dtype, name=name)
-    shape = tuple(size + by if axis in axes else size for axis, size in enumerate(array.shape))
-    padded = np.empty(shape, filler.dtype)
-    padded[...] = filler
-    padded[tuple(slice(size) for size in array.shape)] = array
-    return padded
-
-
-def _crop(array: Array, like: Array | None, axes: tuple[int, ...]) -> Array:
-    if not axes or like is None or array.ndim != like.ndim:
-        return array
-    return array[tuple(slice(like.shape[axis] if axis in axes else None) for axis in range(array.ndim))]

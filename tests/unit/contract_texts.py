@@ -92,7 +92,7 @@ REFUSED = [
     Refused("a path that none can be", '[model]\npath = "a\\u0000"\n', '2: model.path = "a\\U00000000"; a path expected', form=False),
     Refused("version is true", MODEL + "version = true\n", "3: model.version = true; a whole number that is not negative"),
     Refused("version is negative", MODEL + "version = -1\n", "3: model.version = -1; a whole number that is not negative"),
-    Refused("version and label", MODEL + 'version = 1\nlabel = "a"\n', "4: version and label exclude each other", form=False),
+    Refused("version and label", MODEL + 'version = 1\nlabel = "a"\n', "4: label and version (c.tfserving.toml:3) exclude each other", form=False),
     Refused("labels", MODEL + 'labels = { a = "1" }\n', '3: model.labels.a = "1"; a whole number'),
     Refused("tags", MODEL + 'tags = "serve"\n', '3: model.tags = "serve"; a list of text expected, such as tags = ["serve"]'),
     Refused("server_args", MODEL + "server_args = [1]\n", "3: model.server_args[0] = 1; text expected, such as "),

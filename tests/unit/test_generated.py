@@ -62,6 +62,12 @@ class TestValidRequests:
         assert find(X, {"grpc": grpc, "rest": rest}) is None
         assert len(grpc.asked) == len(rest.asked) == 50
 
+    @pytest.mark.parametrize(("other", "judged"), [(lambda x: x, 50), (lambda x: np.append(x, x), 100)])
+    def test_what_every_transport_answers_alike_is_judged_once(self, other, judged):
+        calls = []
+        find(X, {"grpc": Model(), "rest": Model(other)}, lambda inputs, outputs: calls.append(outputs) or [])
+        assert len(calls) == judged
+
     @pytest.mark.parametrize(
         ("served", "sent"),
         [
@@ -275,6 +281,10 @@ class TestInvalidRequests:
         failure = find_refusal(X, Harmed())
         assert failure.kind == "harmed"
         assert failure.after["y"] - failure.before["y"] == [1]
+
+    def test_what_rounds_otherwise_is_no_harm(self):
+        calls = iter(range(10_000))
+        assert find_refusal(X, Model(lambda x: x * 0 + np.float32(1 + 1e-7 * (next(calls) % 3 == 2)))) is None
 
     def test_a_model_that_never_answers_the_same_is_not_taken_for_harmed(self):
         counter = iter(range(10_000))

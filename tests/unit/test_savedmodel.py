@@ -102,7 +102,7 @@ class TestTags:
             read_schema(directory)
         assert str(caught.value) == (
             f"no graph with tags {{serve}} in {directory}; it has {{test_saved_model}}; "
-            f"name them in the marker: tags=('test_saved_model',)"
+            f"name them: tags=('test_saved_model',) in a marker, --tags test_saved_model for a command"
         )
 
     def test_the_whole_set_of_tags_must_agree_in_any_order(self, tmp_path):
