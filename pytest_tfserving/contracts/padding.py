@@ -23,7 +23,7 @@ def allows(expected: ExpectedSignature | None, dimension: str, size: int) -> boo
 
 
 def pad(name: str, array: Array, axes: tuple[int, ...], by: int, value: object) -> Array:
-    """The array with more entries of `value` at the end of these axes. Raises TensorError for a value of another kind."""
+    """The array with `by` more entries of `value` along these axes. Raises TensorError for one of another kind."""
     if not axes:
         return array
     dtype = name_of(array)
