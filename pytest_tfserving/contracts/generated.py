@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import REFUSED_BY_SERVER, InvalidKind
 from pytest_tfserving.contracts.closeness import compare_closely
+from pytest_tfserving.contracts.need_hypothesis import st
 from pytest_tfserving.contracts.promises import Promises
 from pytest_tfserving.contracts.refusals import Invalid, invalid
 from pytest_tfserving.contracts.rest_form import why_not_rest
@@ -100,6 +101,10 @@ class RefusalFailure:
         return self.kind == "gone"
 
 
+_Example = TypeVar("_Example")
+_Failure = TypeVar("_Failure", GeneratedFailure, RefusalFailure)
+
+
 def check_generated(
     signature: Signature,
     expected: ExpectedSignature | None,
@@ -136,19 +141,8 @@ def check_generated(
                 return GeneratedFailure("broken", signature, transport, request, outputs, problems, None)
         return None
 
-    seed = USUAL_SEED if seed is None else seed
     requests = inputs(signature, expected, promises.inputs if promises else None, leave_out="grpc" in ask)
-    found = search(requests, look, examples=examples, seed=seed)
-    if found is None:
-        return None
-    return replace(
-        found.failure,
-        examples=examples,
-        seed=seed,
-        tried=found.tried,
-        is_smallest=found.is_smallest,
-        is_flaky=found.is_flaky,
-    )
+    return _find(requests, look, examples, USUAL_SEED if seed is None else seed)
 
 
 def check_refusals(
@@ -179,11 +173,17 @@ def check_refusals(
                     return failure
         return None
 
-    seed = USUAL_SEED if seed is None else seed
     transports = [sender.transport for sender in carrying]
     requests = invalid(signature, expected, promises.inputs if promises else None, transports=transports)
     if requests.is_empty:
         return None
+    return _find(requests, look, examples, USUAL_SEED if seed is None else seed)
+
+
+def _find(
+    requests: st.SearchStrategy[_Example], look: Callable[[_Example], _Failure | None], examples: int, seed: int
+) -> _Failure | None:
+    """The smallest failure, which says how it was found."""
     found = search(requests, look, examples=examples, seed=seed)
     if found is None:
         return None

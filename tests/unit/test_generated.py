@@ -396,3 +396,14 @@ if clients send no such values, say what they send: [properties.serving_default]
             "  y  float32[1, 1]  [0.0]\n"
         )
         assert '  "expect_error": "INVALID_ARGUMENT"\n' in text
+
+    def test_an_invalid_request_that_ends_the_server(self):
+        def end_of_another_rank(x):
+            if x.ndim != 1:
+                raise ServerDiedError("it ended")
+            return x
+
+        text = refusals_failure(find_refusal(X, Model(end_of_another_rank)), "m", "t")
+        assert text.startswith("m gives no answer to a request that should be refused with INVALID_ARGUMENT (over grpc")
+        assert "let the model check its inputs' shapes" in text
+        assert "invalid = false" in text

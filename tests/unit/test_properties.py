@@ -273,7 +273,9 @@ class TestTrends:
         asked = []
         ask = lambda inputs: asked.append(inputs["x"]) or {"y": inputs["x"]}  # noqa: E731
         promises = Promises("s", {"x": Values(one_of=one_of)}, {"y": Values(increasing_in=("x",))})
-        assert find_broken_trends(promises, Batch(len(x), frozenset("x"), frozenset("y")), {"x": x}, {"y": x}, ask) == []
+        assert (
+            find_broken_trends(promises, Batch(len(x), frozenset("x"), frozenset("y")), {"x": x}, {"y": x}, ask) == []
+        )
         assert [point.tolist() for point in asked] == sent
 
     def test_a_request_that_is_refused_on_the_way(self):

@@ -219,7 +219,6 @@ class TestAlone:
         assert broken("alone", rounding, THREE)
         assert broken("alone", rounding, THREE, tolerance=Tolerance(rtol=1e-3)) == []
 
-
     @pytest.mark.parametrize(
         ("tolerance", "holds"),
         [
