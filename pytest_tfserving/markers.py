@@ -158,7 +158,6 @@ def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> Generated
     return GeneratedCheck(
         promises.get(signature) or Promises(signature),
         examples,
-        _flag(mark.name, arguments, "invalid", default=True),
         _invalid_kinds(mark, arguments),
         tolerance_of(mark.name, arguments),
     )
@@ -167,11 +166,14 @@ def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> Generated
 def _invalid_kinds(mark: pytest.Mark, arguments: Mapping[str, object]) -> tuple[InvalidKind, ...]:
     from pytest_tfserving.contracts.checks import INVALID_KINDS, REFUSED_BY_SERVER
 
-    given = _texts(mark.name, "must_refuse", arguments.get("must_refuse", REFUSED_BY_SERVER))
-    for kind in given:
+    given = arguments.get("invalid", True)
+    if isinstance(given, bool):
+        return REFUSED_BY_SERVER if given else ()
+    kinds = _texts(mark.name, "invalid", given)
+    for kind in kinds:
         if kind not in INVALID_KINDS:
-            raise SpecError(f"{mark.name}: must_refuse={kind!r}; kinds are {', '.join(INVALID_KINDS)}")
-    return tuple(kind for kind in INVALID_KINDS if kind in given)
+            raise SpecError(f"{mark.name}: invalid={kind!r}; kinds are {', '.join(INVALID_KINDS)}")
+    return tuple(kind for kind in INVALID_KINDS if kind in kinds)
 
 
 def _policy(mark: pytest.Mark, arguments: Mapping[str, object], base: Path) -> Policy:

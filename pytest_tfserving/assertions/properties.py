@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pytest_tfserving.assertions.subject import Subject
-from pytest_tfserving.assertions.ways import ask_over, carried, ways_of
+from pytest_tfserving.assertions.ways import ask_over, carried, ways_of, why_unaskable
 from pytest_tfserving.contracts.batch import find_batch
 from pytest_tfserving.contracts.check import ExpectedSignature, find_size_conflicts
 from pytest_tfserving.contracts.checks import PropertiesCheck
@@ -36,9 +36,9 @@ def check_properties(subject: Subject, check: PropertiesCheck) -> str | None:
             f"generated ones (tfserving_generated, [generated])"
         )
     ways = ways_of(subject, promises, subject.transport)
-    missing = [f"{relation}: {way}" for relation, way in ways.items() if isinstance(way, str)]
-    if missing:
-        failures = ["\n".join([f"properties of {signature.name!r} cannot be looked at here", "", *missing])]
+    unaskable = why_unaskable(promises, ways)
+    if unaskable:
+        failures = [unaskable]
     else:
         found = [_check_case(subject, case, signature, expected, check, ways) for case in cases]
         failures = [failure for failure in found if failure]

@@ -48,6 +48,14 @@ def ways_of(subject: Subject, promises: Promises, transport: str) -> dict[str, W
     return ways
 
 
+def why_unaskable(promises: Promises, ways: Mapping[str, Way]) -> str | None:
+    """The ways that are not to be had here, each with its reason; None where all are."""
+    missing = [f"{relation}: {way}" for relation, way in ways.items() if isinstance(way, str)]
+    if not missing:
+        return None
+    return "\n".join([f"what is promised of {promises.signature!r} cannot be looked at here", "", *missing])
+
+
 def carried(promises: Promises, signature: Signature, inputs: Mapping[str, Array]) -> Promises:
     """The promises without the ways over REST that cannot carry this one request, where they carry others.
 

@@ -11,7 +11,7 @@ from pytest_tfserving.contracts.checks import REFUSED_BY_SERVER, InvalidKind
 from pytest_tfserving.contracts.closeness import compare_closely
 from pytest_tfserving.contracts.need_hypothesis import st
 from pytest_tfserving.contracts.promises import Promises
-from pytest_tfserving.contracts.refusals import Invalid, invalid
+from pytest_tfserving.contracts.refusals import Invalid, invalid, possible_kinds
 from pytest_tfserving.contracts.rest_form import why_not_rest
 from pytest_tfserving.contracts.search import search
 from pytest_tfserving.contracts.strategies import inputs
@@ -153,28 +153,34 @@ def check_refusals(
     *,
     examples: int,
     seed: int | None = None,
-    must_refuse: Collection[InvalidKind] = REFUSED_BY_SERVER,
+    kinds: Collection[InvalidKind] = REFUSED_BY_SERVER,
     tolerance: Tolerance | None = None,
 ) -> RefusalFailure | None:
     """Sends `examples` requests that break the signature over each transport; makes the first that fails smaller.
 
-    Kinds in `must_refuse` must be refused with their code; the others may be answered. After each of them the valid
-    request that it was made from must be answered as before, within the tolerance, unless the model answers that
-    anew each time. Raises SpecError as check_generated.
+    Each must be refused with its code. After it the valid request that it was made from must be answered as before,
+    within the tolerance, unless the model answers that anew each time. Kinds that every server refuses are sent as
+    far as the signature can be broken so. Raises SpecError for another that it cannot, and as check_generated.
     """
+    for kind in kinds:
+        if kind not in (*REFUSED_BY_SERVER, *possible_kinds(signature, expected)):
+            raise SpecError(
+                f"no request can break signature {signature.name!r} by {kind}: no input of it has a fixed one; "
+                f"leave {kind} out of `invalid`"
+            )
     close = replace(tolerance or Tolerance(), equal_nan=True)
     carrying = [sender for sender in senders if sender.transport != "rest" or not why_not_rest(signature)]
 
     def look(request: Invalid) -> RefusalFailure | None:
         for sender in carrying:
             if sender.transport in request.transports:
-                failure = _look_at_refusal(signature, sender, request, must_refuse, close)
+                failure = _look_at_refusal(signature, sender, request, close)
                 if failure is not None:
                     return failure
         return None
 
     transports = [sender.transport for sender in carrying]
-    requests = invalid(signature, expected, promises.inputs if promises else None, transports=transports)
+    requests = invalid(signature, expected, promises.inputs if promises else None, kinds=kinds, transports=transports)
     if requests.is_empty:
         return None
     return _find(requests, look, examples, USUAL_SEED if seed is None else seed)
@@ -198,11 +204,7 @@ def _find(
 
 
 def _look_at_refusal(
-    signature: Signature,
-    sender: Sender,
-    request: Invalid,
-    must_refuse: Collection[InvalidKind],
-    tolerance: Tolerance,
+    signature: Signature, sender: Sender, request: Invalid, tolerance: Tolerance
 ) -> RefusalFailure | None:
     failure = RefusalFailure("gone", signature, sender.transport, request)
 
@@ -219,7 +221,7 @@ def _look_at_refusal(
         return replace(failure, error=error)
     wanted = ExpectedError(request.code)
     refusal = Refusal(wanted, answer, {}) if isinstance(answer, RequestError) else Refusal(wanted, None, answer)
-    if request.kind in must_refuse and not refusal.holds:
+    if not refusal.holds:
         return replace(failure, kind="refused" if refusal.error else "answered", refusal=refusal)
     if harmed:
         return replace(failure, kind="harmed", before=before, after=after)

@@ -16,6 +16,7 @@ from pytest_tfserving.contracts.checks import (
     GeneratedCheck,
     GoldenFiles,
     GoldenRequest,
+    InvalidKind,
     LintCheck,
     PropertiesCheck,
 )
@@ -205,8 +206,7 @@ class ModelReader:
             checks[name] = GeneratedCheck(
                 own.promises,
                 given.get("examples"),
-                given.get("invalid", True),
-                tuple(given.get("must_refuse", REFUSED_BY_SERVER)),
+                _invalid_kinds(given.get("invalid", True)),
                 own.tolerance,
             )
         return checks
@@ -264,3 +264,9 @@ def _files(given: Any) -> tuple[GoldenFiles, ...]:
 
 def _tolerance(table: Mapping[str, Any]) -> Tolerance:
     return Tolerance(table.get("rtol"), table.get("atol"), table.get("equal_nan", False))
+
+
+def _invalid_kinds(given: bool | list[InvalidKind]) -> tuple[InvalidKind, ...]:
+    if isinstance(given, bool):
+        return REFUSED_BY_SERVER if given else ()
+    return tuple(given)

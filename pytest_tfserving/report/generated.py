@@ -73,7 +73,7 @@ def refusals_failure(failure: RefusalFailure, model: str, node_id: str) -> str:
     if failure.kind == "gone" and invalid.kind in ("rank", "size"):
         lines += [
             "any client that can reach the server can send this: let the model check its inputs' shapes, or keep such "
-            "requests from it; if it is known: invalid = false"
+            f"requests from it; if it is known: leave {invalid.kind} out of `invalid`"
         ]
     lines += ["", *request_lines(invalid.inputs, name, failure.transport, invalid.code.name)]
     return "\n".join([*lines, "", *_how_found(failure, node_id)])

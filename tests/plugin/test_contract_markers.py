@@ -188,9 +188,12 @@ class TestGenerated:
             result = repository.run(f"--tfserving-max-examples={value}")
             result.stderr.fnmatch_lines([f"*--tfserving-max-examples: '{value}' is no number of requests*"])
 
-    @pytest.mark.parametrize(("kinds", "outcome"), [("[]", {"passed": 1}), ('["rank"]', {"failed": 1})])
+    @pytest.mark.parametrize(
+        ("kinds", "outcome"),
+        [("['missing', 'extra']", {"passed": 1}), ("['rank']", {"failed": 1}), ("False", {"passed": 1})],
+    )
     def test_what_must_be_refused(self, repository, kinds, outcome):
-        repository.test_file(TEST.format(f"tfserving_generated(must_refuse={kinds})"))
+        repository.test_file(TEST.format(f"tfserving_generated(invalid={kinds})"))
         result = repository.run("--tfserving-transport=grpc")
         result.assert_outcomes(**outcome)
         if "failed" in outcome:

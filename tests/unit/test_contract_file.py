@@ -8,6 +8,7 @@ import pytest
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import (
+    REFUSED_BY_SERVER,
     CompatibleCheck,
     GeneratedCheck,
     GoldenFiles,
@@ -199,10 +200,11 @@ SIGNATURES = (
 @pytest.mark.parametrize(
     ("text", "generated"),
     [
-        ("[generated]\n", {"serving_default": (None, True)}),
-        (SIGNATURES + "[generated]\nexamples = 5\n", {"a": (5, True), "b": (5, True)}),
-        (SIGNATURES + '[generated]\nsignatures = ["b"]\ninvalid = false\n', {"b": (None, False)}),
-        ('[generated]\n[properties.p]\nsame = ["alone"]\n', {"p": (None, True)}),
+        ("[generated]\n", {"serving_default": (None, REFUSED_BY_SERVER)}),
+        (SIGNATURES + "[generated]\nexamples = 5\n", {"a": (5, REFUSED_BY_SERVER), "b": (5, REFUSED_BY_SERVER)}),
+        (SIGNATURES + '[generated]\nsignatures = ["b"]\ninvalid = false\n', {"b": (None, ())}),
+        (SIGNATURES + '[generated]\nsignatures = ["b"]\ninvalid = ["rank"]\n', {"b": (None, ("rank",))}),
+        ('[generated]\ninvalid = true\n[properties.p]\nsame = ["alone"]\n', {"p": (None, REFUSED_BY_SERVER)}),
         (SIGNATURES, {}),
     ],
 )
