@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from pytest_tfserving import tensors
-from pytest_tfserving.server import metrics, warmup
+from pytest_tfserving.server import metrics
+from pytest_tfserving.warmup_file import WARMUP_FILE, masked_crc32c
 from pytest_tfserving.wire import serving_pb2 as serving
 
 PAGE = "/monitoring/prometheus/metrics"
@@ -281,9 +282,9 @@ def _with_warmup(server: Any, models: Path) -> Path:
     inner = b"\x0a" + bytes([len(request)]) + request
     log = b"\x32" + bytes([len(inner)]) + inner  # PredictionLog.predict_log.request
     length = struct.pack("<Q", len(log))
-    file = base / "3" / warmup.WARMUP_FILE
+    file = base / "3" / WARMUP_FILE
     file.parent.mkdir()
-    file.write_bytes(length + struct.pack("<I", warmup._masked_crc32c(length)) + log + bytes(4))
+    file.write_bytes(length + struct.pack("<I", masked_crc32c(length)) + log + bytes(4))
     return base
 
 
