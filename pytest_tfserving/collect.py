@@ -95,8 +95,8 @@ class ContractItem(pytest.Item):
         subject = self.subject
         failure = run_check(subject, self._check) if self._check else self._problem
         for note in subject.notes:
-            line = int(self._where().rpartition(":")[2])
-            warnings.warn_explicit(note, ContractWarning, str(self.path), line)
+            file, _, line = self._where().rpartition(":")  # of an included file, where that asked for the check
+            warnings.warn_explicit(note, ContractWarning, file, int(line))
         if failure:
             pytest.fail(f"{failure}\n\n{self._where()}", pytrace=False)
 

@@ -37,10 +37,14 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _TOKEN = re.compile(r"\s*(?:(?P<ellipsis>\.\.\.)|(?P<size>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<mark><=|[\[\],?]))")
 
 _HINTS = {
+    "=": "; limits are written with '<=', as in batch<=64",
     "-": "; an open dimension is written '?' or as a name",
     "<": "; limits are written with '<=', as in 1<=batch<=64",
     ">": "; limits are written with '<=', as in 1<=batch<=64",
 }
+
+# Words for an open dimension in Python and JSON: as a name each would tie what is meant to be free.
+_OPEN_ELSEWHERE = ("None", "null")
 
 _LONGEST_DEFAULT = 60
 
@@ -148,6 +152,12 @@ def _parse_dimension(text: str, tokens: list[tuple[int, str, str]]) -> Dimension
     elif kind != "name" and word != "?":
         raise _error(text, first, "a dimension comes here: a size, a name or '?'")
     name = word if kind == "name" else None
+    if name in _OPEN_ELSEWHERE:
+        raise _error(
+            text,
+            first,
+            f"{name} would be a name, and so one number wherever it stands; an open dimension is written '?'",
+        )
     at_most = None
     if tokens[0][2] == "<=":
         tokens.pop(0)
@@ -170,7 +180,7 @@ def _split_default(text: str) -> tuple[str, str | None]:
         return text[: equals.start()], written
     try:
         return text[: equals.start()], default_text(json.loads(written))
-    except ValueError:
+    except (ValueError, RecursionError):
         at = equals.end() + len(text[equals.end() :]) - len(text[equals.end() :].lstrip())
         raise _error(text, at, 'a default is JSON, such as 5 or [0.5, 1.0] or "en", or ... for any') from None
 

@@ -46,9 +46,9 @@ class Inspection:
 
     `tag_sets` are those of all graphs in the file, `tags` those of this one. `tensorflow_version` wrote it. `ops`
     counts the nodes of the graph and of its functions by op; `loaded_ops` are those that a server must know to load
-    it, `init_ops` those that run when it does. `needs_variables` says whether the graph has variables; `checkpoint`
-    is what variables/ holds of them; `loaded_variables` are those that get a value when the model is loaded, from there
-    or from the initialiser, None where the graph has no op that restores any. `assets` are the files in assets/ that the graph names.
+    it, `init_ops` those that run when it does. `needs_variables` says whether the graph reads variables/;
+    `checkpoint` is what it holds. `loaded_variables` are those that get a value when the model is loaded, from there or
+    from the initialiser. `assets` are the files in assets/ that the graph names.
     """
 
     directory: Path
@@ -60,7 +60,7 @@ class Inspection:
     loaded_ops: frozenset[str]
     init_ops: frozenset[str]
     needs_variables: bool
-    loaded_variables: frozenset[str] | None
+    loaded_variables: frozenset[str]
     checkpoint: Checkpoint
     assets: tuple[File, ...]
     files: tuple[File, ...]
@@ -123,6 +123,7 @@ def inspect(directory: Path, tags: Collection[str] | None = DEFAULT_TAGS) -> Ins
     meta_graph = find_graph(saved_model, tags, directory)
     graph = Graph(meta_graph)
     assets = asset_tensors(meta_graph)
+    initialisers = _initialisers(meta_graph)
     return Inspection(
         directory=directory,
         tag_sets=tuple(tuple(other.meta_info_def.tags) for other in saved_model.meta_graphs),
@@ -131,20 +132,15 @@ def inspect(directory: Path, tags: Collection[str] | None = DEFAULT_TAGS) -> Ins
         schema=schema_of(meta_graph.signature_def),
         ops=graph.count_ops(),
         loaded_ops=graph.loaded_ops(),
-        init_ops=graph.ops_behind(_initialisers(meta_graph), assets.values()),
+        init_ops=graph.ops_behind(initialisers, assets.values()),
         needs_variables=has_variables(meta_graph),
-        loaded_variables=_loaded_variables(meta_graph, graph),
+        loaded_variables=graph.names_behind(VARIABLE_OPS, [meta_graph.saver_def.restore_op_name, *initialisers]),
         checkpoint=read_checkpoint(directory / "variables" / "variables"),
         assets=tuple(File(name, _size(directory / "assets" / name)) for name in sorted(assets)),
         files=tuple(_files(directory)),
         warmup=read_warmup_content(directory / WARMUP_FILE),
         graph=graph,
     )
-
-
-def _loaded_variables(meta_graph: tf.MetaGraphDef, graph: Graph) -> frozenset[str] | None:
-    restore = meta_graph.saver_def.restore_op_name
-    return graph.names_behind(VARIABLE_OPS, [restore, *_initialisers(meta_graph)]) if restore else None
 
 
 def _initialisers(graph: tf.MetaGraphDef) -> list[str]:

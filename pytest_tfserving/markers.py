@@ -135,6 +135,8 @@ def _properties(mark: pytest.Mark, base: Path, generated: set[str]) -> Propertie
     table = {key: arguments[key] for key in ("inputs", "outputs", "same", "padding") if arguments.get(key) is not None}
     requests = arguments.get("requests") or ()
     requests = [requests] if isinstance(requests, str | Path) else requests
+    if not isinstance(requests, Sequence) or not all(isinstance(pattern, str | Path) for pattern in requests):
+        raise SpecError(f"{mark.name}: requests={requests!r}; a path or a list of paths was expected")
     if not requests and signature not in generated:
         raise SpecError(
             f"{mark.name}: which requests? Give requests='goldens/...', whose inputs are sent, or mark the test "
@@ -157,7 +159,6 @@ def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> Generated
     return GeneratedCheck(
         promises.get(signature) or Promises(signature),
         examples,
-        bool(arguments.get("invalid", True)),
         _invalid_kinds(mark, arguments),
         tolerance_of(mark.name, arguments),
     )
@@ -166,11 +167,14 @@ def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> Generated
 def _invalid_kinds(mark: pytest.Mark, arguments: Mapping[str, object]) -> tuple[InvalidKind, ...]:
     from pytest_tfserving.contracts.checks import INVALID_KINDS, REFUSED_BY_SERVER
 
-    given = _texts(mark.name, "must_refuse", arguments.get("must_refuse", REFUSED_BY_SERVER))
-    for kind in given:
+    given = arguments.get("invalid", True)
+    if isinstance(given, bool):
+        return REFUSED_BY_SERVER if given else ()
+    kinds = _texts(mark.name, "invalid", given)
+    for kind in kinds:
         if kind not in INVALID_KINDS:
-            raise SpecError(f"{mark.name}: must_refuse={kind!r}; kinds are {', '.join(INVALID_KINDS)}")
-    return tuple(kind for kind in INVALID_KINDS if kind in given)
+            raise SpecError(f"{mark.name}: invalid={kind!r}; kinds are {', '.join(INVALID_KINDS)}")
+    return tuple(kind for kind in INVALID_KINDS if kind in kinds)
 
 
 def _policy(mark: pytest.Mark, arguments: Mapping[str, object], base: Path) -> Policy:
@@ -186,18 +190,20 @@ def _signature_name(mark: pytest.Mark, arguments: Mapping[str, object], key: str
 
 
 def tolerance_of(where: str, arguments: Mapping[str, object], base: Path | None = None) -> Tolerance:
-    """The tolerance of rtol, atol and equal_nan, and the rules of single outputs. Raises SpecError.
+    """The tolerance of rtol, atol and equal_nan, and the rules of single outputs.
 
-    `base` is the directory near which the modules of custom comparators lie.
+    `base` is the directory near which the modules of custom comparators lie. Raises SpecError for what is no number,
+    or negative, or no flag, and for a rule that cannot be meant.
     """
     for key in ("rtol", "atol"):
         value = arguments.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
             raise SpecError(f"{where}: {key}={value!r}; a number that is not negative was expected")
     given = arguments.get("outputs")
     # Of properties, which have no base, `outputs` are promises.
     rules = {} if base is None or given is None else read_output_rules(where, given, base)
-    return Tolerance(arguments.get("rtol"), arguments.get("atol"), bool(arguments.get("equal_nan")), rules)  # type: ignore[arg-type]
+    equal_nan = _flag(where, arguments, "equal_nan")
+    return Tolerance(arguments.get("rtol"), arguments.get("atol"), equal_nan, rules)  # type: ignore[arg-type]
 
 
 def _bound(mark: pytest.Mark) -> dict[str, Any]:
@@ -226,6 +232,13 @@ def _required(mark: pytest.Mark, arguments: Mapping[str, Any], key: str, kind: A
 def _of_type(where: str, key: str, value: Any, kind: Any, expected: str) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise SpecError(f"{where}: {key}={value!r}; {expected} was expected")
+    return value
+
+
+def _flag(where: str, arguments: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
+    value = arguments.get(key, default)
+    if not isinstance(value, bool):
+        raise SpecError(f"{where}: {key}={value!r}; True or False was expected")
     return value
 
 

@@ -192,6 +192,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if session.written:
         for file, cases in session.written.files.items():
             terminalreporter.line(f"recorded {file} ({cases} case{'s' if cases > 1 else ''})")
+        for file, cases in session.written.unchanged.items():
+            terminalreporter.line(f"unchanged {file} ({cases} case{'s' if cases > 1 else ''})")
         for reason in session.written.refused:
             terminalreporter.line(f"not recorded {reason}", red=True)
 

@@ -107,7 +107,12 @@ def asset_tensors(graph: tf.MetaGraphDef) -> dict[str, str]:
 
 
 def has_variables(graph: tf.MetaGraphDef) -> bool:
-    """Whether the graph reads variables/: TF2's loader, and TF1's, restore what such operations hold."""
+    """Whether the graph reads variables/: it has variables, and an op that restores them.
+
+    TF1's builder writes none where the initialiser gives every variable its value, and then no variables/ either.
+    """
+    if not graph.saver_def.restore_op_name:
+        return False
     functions = graph.graph_def.library.function
     return any(node.op in VARIABLE_OPS for node in graph.graph_def.node) or any(
         node.op in VARIABLE_OPS for function in functions for node in function.node_def
@@ -119,8 +124,9 @@ def _checked_meta_graph(directory: Path, tags: Sequence[str]) -> tf.MetaGraphDef
     try:
         graph = find_graph(saved_model, tags, directory)
     except ExportError as error:
-        first = ", ".join(map(repr, saved_model.meta_graphs[0].meta_info_def.tags))
-        raise ExportError(f"{error}; name them in the marker: tags=({first},)" if first else str(error)) from None
+        first = saved_model.meta_graphs[0].meta_info_def.tags
+        how = f"; name them: tags=({', '.join(map(repr, first))},) in a marker, --tags {','.join(first)} for a command"
+        raise ExportError(f"{error}{how if first else ''}") from None
     if has_variables(graph):
         damage = checkpoint.find_damage(directory / "variables" / "variables")
         if damage:

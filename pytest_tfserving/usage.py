@@ -47,9 +47,9 @@ USAGE = {
         ("signature", "inputs", "outputs", "same", "padding", "requests", "rtol", "atol", "equal_nan"),
     ),
     "tfserving_generated": Usage(
-        "tfserving_generated(signature='serving_default', examples=None, invalid=True, must_refuse=('missing', "
-        "'extra', 'dtype'), rtol=None, atol=None, equal_nan=False): before the test's body, send generated requests, "
-        "which must be answered as the test's other markers promise, and invalid ones, which must be refused",
-        ("signature", "examples", "invalid", "must_refuse", "rtol", "atol", "equal_nan"),
+        "tfserving_generated(signature='serving_default', examples=None, invalid=('missing', 'extra', "
+        "'dtype'), rtol=None, atol=None, equal_nan=False): before the test's body, send generated requests, which must "
+        "be answered as the test's other markers promise, and invalid ones, which must be refused",
+        ("signature", "examples", "invalid", "rtol", "atol", "equal_nan"),
     ),
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pytest_tfserving.assertions.properties import find_broken
 from pytest_tfserving.assertions.subject import Subject
-from pytest_tfserving.assertions.ways import ask_over, ways_of
+from pytest_tfserving.assertions.ways import ask_over, ways_of, why_unaskable
 from pytest_tfserving.contracts import generated
 from pytest_tfserving.contracts.check import find_size_conflicts
 from pytest_tfserving.contracts.checks import GeneratedCheck
@@ -26,6 +26,10 @@ def check_generated(subject: Subject, check: GeneratedCheck) -> str | None:
     check_promises(promises, signature.inputs, signature.outputs, f"properties of {signature.name}")
     asks = {transport: ask_over(served, transport, signature.name) for transport in settings.transports}
     ways = ways_of(subject, promises, subject.transport)
+    unaskable = why_unaskable(promises, ways)
+    if unaskable:
+        subject.note(f"generated {signature.name}", held=False)
+        return unaskable
 
     def judge(inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> list[str]:
         conflicts = find_size_conflicts(expected, inputs, outputs) if expected else []
@@ -51,7 +55,8 @@ def check_generated(subject: Subject, check: GeneratedCheck) -> str | None:
             senders,
             examples=examples,
             seed=settings.seed,
-            must_refuse=check.must_refuse,
+            kinds=check.invalid,
+            tolerance=check.tolerance,
         )
         if harmed:
             failures.append(refusals_failure(harmed, subject.name, subject.node_id))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pytest_tfserving.assertions.subject import Subject
-from pytest_tfserving.assertions.ways import ask_over, carried, ways_of
+from pytest_tfserving.assertions.ways import ask_over, carried, ways_of, why_unaskable
 from pytest_tfserving.contracts.batch import find_batch
 from pytest_tfserving.contracts.check import ExpectedSignature, find_size_conflicts
 from pytest_tfserving.contracts.checks import PropertiesCheck
 from pytest_tfserving.contracts.monotone import BrokenTrend, find_broken_trends
 from pytest_tfserving.contracts.promises import Promises, check_promises
 from pytest_tfserving.contracts.properties import BrokenPromise, find_broken_values
-from pytest_tfserving.contracts.relations import Ask, BrokenRelation, find_broken_relations
+from pytest_tfserving.contracts.relations import Ask, BrokenRelation, Way, find_broken_relations
 from pytest_tfserving.errors import RequestError, SpecError, TensorError
 from pytest_tfserving.golden.check import case_inputs
 from pytest_tfserving.golden.store import Case, find_files, read_cases
@@ -36,9 +36,9 @@ def check_properties(subject: Subject, check: PropertiesCheck) -> str | None:
             f"generated ones (tfserving_generated, [generated])"
         )
     ways = ways_of(subject, promises, subject.transport)
-    missing = [f"{relation}: {way}" for relation, way in ways.items() if isinstance(way, str)]
-    if missing:
-        failures = ["\n".join([f"properties of {signature.name!r} cannot be looked at here", "", *missing])]
+    unaskable = why_unaskable(promises, ways)
+    if unaskable:
+        failures = [unaskable]
     else:
         found = [_check_case(subject, case, signature, expected, check, ways) for case in cases]
         failures = [failure for failure in found if failure]
@@ -53,7 +53,7 @@ def find_broken(
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
     ask: Ask,
-    ways: Mapping[str, Ask | str],
+    ways: Mapping[str, Way],
     tolerance: Tolerance,
 ) -> list[Broken]:
     """All promises that one request and its answer break; `ask` has given the answer."""
@@ -72,7 +72,7 @@ def _check_case(
     signature: Signature,
     expected: ExpectedSignature | None,
     check: PropertiesCheck,
-    ways: Mapping[str, Ask | str],
+    ways: Mapping[str, Way],
 ) -> str | None:
     transport = case.transport or subject.transport
     ask = ask_over(subject.served, transport, signature.name)

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
-
 from pytest_tfserving.assertions.subject import Subject
 from pytest_tfserving.contracts.promises import Promises
-from pytest_tfserving.contracts.relations import Ask
+from pytest_tfserving.contracts.relations import Ask, AtOnce, Way
 from pytest_tfserving.contracts.rest_form import why_not_rest
 from pytest_tfserving.errors import BackendError, TensorError
 from pytest_tfserving.schema import Signature
@@ -27,12 +25,12 @@ def ask_over(served: Served, transport: str, signature_name: str) -> Ask:
     return lambda inputs: client.predict(inputs=inputs, signature_name=signature_name)
 
 
-def ways_of(subject: Subject, promises: Promises, transport: str) -> dict[str, Ask | str]:
+def ways_of(subject: Subject, promises: Promises, transport: str) -> dict[str, Way]:
     """The other ways to ask that the promises name; a sentence in place of one that is not to be had here.
 
     `transport` is the one over which a batching server is asked.
     """
-    ways: dict[str, Ask | str] = {}
+    ways: dict[str, Way] = {}
     for relation in promises.same:
         try:
             if relation == "rest-rows":
@@ -48,6 +46,14 @@ def ways_of(subject: Subject, promises: Promises, transport: str) -> dict[str, A
         except BackendError as error:
             ways[relation] = str(error)
     return ways
+
+
+def why_unaskable(promises: Promises, ways: Mapping[str, Way]) -> str | None:
+    """The ways that are not to be had here, each with its reason; None where all are."""
+    missing = [f"{relation}: {way}" for relation, way in ways.items() if isinstance(way, str)]
+    if not missing:
+        return None
+    return "\n".join([f"what is promised of {promises.signature!r} cannot be looked at here", "", *missing])
 
 
 def carried(promises: Promises, signature: Signature, inputs: Mapping[str, Array]) -> Promises:
@@ -79,20 +85,18 @@ def _ask_in_rows(served: Served, signature_name: str) -> Ask:
     return ask
 
 
-def _ask_with_batching(subject: Subject, transport: str, signature_name: str) -> Ask:
+def _ask_with_batching(subject: Subject, transport: str, signature_name: str) -> AtOnce:
     """Asks a server with batching on, or off where the test's own has it on; several times at once, as clients do."""
     flags = (*subject.session.settings.server_arg, *subject.request.server_args)
     is_on = any(flag in ("--enable_batching", "--enable_batching=true") for flag in flags)
     other = subject.session.serving.served_with(subject.served, f"--enable_batching={'false' if is_on else 'true'}")
     ask_once = ask_over(other, transport, signature_name)
 
-    def ask(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    def ask(inputs: Mapping[str, Array]) -> list[Mapping[str, Array]]:
         with ThreadPoolExecutor(_AT_ONCE) as clients:
-            answers = list(clients.map(ask_once, [inputs] * _AT_ONCE))
-        # One that is not as the others is the one to be looked at.
-        return next((answer for answer in answers if not _equal(answer, answers[0])), answers[0])
+            return list(clients.map(ask_once, [inputs] * _AT_ONCE))
 
-    return ask
+    return AtOnce(ask)
 
 
 def _ask_in_process(subject: Subject, signature_name: str) -> Ask | str:
@@ -100,9 +104,3 @@ def _ask_in_process(subject: Subject, signature_name: str) -> Ask | str:
         return "what a remote server serves is not on this machine's disk, so it cannot be run in-process"
     reference = subject.session.reference(subject.directory, subject.request.tags)
     return lambda inputs: reference.predict(inputs, signature_name)
-
-
-def _equal(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
-    return one.keys() == other.keys() and all(
-        np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind in "fc") for name in one
-    )

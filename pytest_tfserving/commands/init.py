@@ -133,13 +133,7 @@ def _tags(directory: Path, given: str | None, known: ModelContract | None) -> tu
 
 
 def _signatures(directory: Path, tags: tuple[str, ...]) -> list[Signature]:
-    try:
-        signatures = list(read_schema(directory, tags).callable_signatures.values())
-    except ExportError as error:
-        what, marker, _ = str(error).partition("; name them in the marker")
-        if marker:
-            raise ExportError(f"{what}; name them, as in --tags serve,gpu") from error
-        raise
+    signatures = list(read_schema(directory, tags).callable_signatures.values())
     if not signatures:
         raise ExportError(
             f"{directory} has no signature that a client could call; export it with signatures=..., such as "

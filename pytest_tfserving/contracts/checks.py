@@ -86,16 +86,14 @@ class PropertiesCheck:
 
 @dataclass(frozen=True)
 class GeneratedCheck:
-    """The promises hold for generated requests; with `invalid`, requests that break the signature are refused.
+    """The promises hold for generated requests; those that break the signature in an `invalid` way are refused.
 
-    `examples` is at most how many of each are sent; None leaves it to the option. Of the invalid ones those of the
-    kinds in `must_refuse` must be refused; none may harm the next request.
+    `examples` is at most how many of each are sent; None leaves it to the option.
     """
 
     promises: Promises
     examples: int | None = None
-    invalid: bool = True
-    must_refuse: tuple[InvalidKind, ...] = REFUSED_BY_SERVER
+    invalid: tuple[InvalidKind, ...] = REFUSED_BY_SERVER
     tolerance: Tolerance = field(default_factory=Tolerance)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import REFUSED_BY_SERVER, InvalidKind
+from pytest_tfserving.contracts.closeness import compare_closely
+from pytest_tfserving.contracts.need_hypothesis import st
 from pytest_tfserving.contracts.promises import Promises
-from pytest_tfserving.contracts.refusals import Invalid, invalid
+from pytest_tfserving.contracts.refusals import Invalid, invalid, possible_kinds
 from pytest_tfserving.contracts.rest_form import why_not_rest
 from pytest_tfserving.contracts.search import search
 from pytest_tfserving.contracts.strategies import inputs
 from pytest_tfserving.errors import Code, RequestError, ServerDiedError, SpecError, TensorError
 from pytest_tfserving.golden.refusal import ExpectedError, Refusal
+from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import Signature
 from pytest_tfserving.tensors import Array
 
@@ -98,6 +101,10 @@ class RefusalFailure:
         return self.kind == "gone"
 
 
+_Example = TypeVar("_Example")
+_Failure = TypeVar("_Failure", GeneratedFailure, RefusalFailure)
+
+
 def check_generated(
     signature: Signature,
     expected: ExpectedSignature | None,
@@ -116,13 +123,17 @@ def check_generated(
     _require_a_transport(signature, ask)
 
     def look(request: Arrays) -> GeneratedFailure | None:
+        judged: list[Arrays] = []
         for transport, one in ask.items():
             if transport == "rest" and why_not_rest(signature, request):
                 continue
             outputs: Arrays = {}
             try:
                 outputs = one(request)
-                problems = tuple(judge(request, outputs))  # it may ask the same in other ways
+                if any(_same(outputs, other) for other in judged):
+                    continue
+                problems = tuple(judge(request, outputs))  # it may ask the same in many other ways
+                judged.append(outputs)
             except (RequestError, ServerDiedError, TensorError) as error:
                 kind: Literal["refused", "gone"] = "gone" if _is_gone(error) else "refused"
                 return GeneratedFailure(kind, signature, transport, request, outputs, (), error)
@@ -130,19 +141,8 @@ def check_generated(
                 return GeneratedFailure("broken", signature, transport, request, outputs, problems, None)
         return None
 
-    seed = USUAL_SEED if seed is None else seed
     requests = inputs(signature, expected, promises.inputs if promises else None, leave_out="grpc" in ask)
-    found = search(requests, look, examples=examples, seed=seed)
-    if found is None:
-        return None
-    return replace(
-        found.failure,
-        examples=examples,
-        seed=seed,
-        tried=found.tried,
-        is_smallest=found.is_smallest,
-        is_flaky=found.is_flaky,
-    )
+    return _find(requests, look, examples, USUAL_SEED if seed is None else seed)
 
 
 def check_refusals(
@@ -153,29 +153,43 @@ def check_refusals(
     *,
     examples: int,
     seed: int | None = None,
-    must_refuse: Collection[InvalidKind] = REFUSED_BY_SERVER,
+    kinds: Collection[InvalidKind] = REFUSED_BY_SERVER,
+    tolerance: Tolerance | None = None,
 ) -> RefusalFailure | None:
     """Sends `examples` requests that break the signature over each transport; makes the first that fails smaller.
 
-    Kinds in `must_refuse` must be refused with their code; the others may be answered. After each of them the valid
-    request that it was made from must be answered as before, bit for bit, unless the model answers that anew each
-    time. Raises SpecError as check_generated.
+    Each must be refused with its code. After it the valid request that it was made from must be answered as before,
+    within the tolerance, unless the model answers that anew each time. Kinds that every server refuses are sent as
+    far as the signature can be broken so. Raises SpecError for another that it cannot, and as check_generated.
     """
+    for kind in kinds:
+        if kind not in (*REFUSED_BY_SERVER, *possible_kinds(signature, expected)):
+            raise SpecError(
+                f"no request can break signature {signature.name!r} by {kind}: no input of it has a fixed one; "
+                f"leave {kind} out of `invalid`"
+            )
+    close = replace(tolerance or Tolerance(), equal_nan=True)
     carrying = [sender for sender in senders if sender.transport != "rest" or not why_not_rest(signature)]
 
     def look(request: Invalid) -> RefusalFailure | None:
         for sender in carrying:
             if sender.transport in request.transports:
-                failure = _look_at_refusal(signature, sender, request, must_refuse)
+                failure = _look_at_refusal(signature, sender, request, close)
                 if failure is not None:
                     return failure
         return None
 
-    seed = USUAL_SEED if seed is None else seed
     transports = [sender.transport for sender in carrying]
-    requests = invalid(signature, expected, promises.inputs if promises else None, transports=transports)
+    requests = invalid(signature, expected, promises.inputs if promises else None, kinds=kinds, transports=transports)
     if requests.is_empty:
         return None
+    return _find(requests, look, examples, USUAL_SEED if seed is None else seed)
+
+
+def _find(
+    requests: st.SearchStrategy[_Example], look: Callable[[_Example], _Failure | None], examples: int, seed: int
+) -> _Failure | None:
+    """The smallest failure, which says how it was found."""
     found = search(requests, look, examples=examples, seed=seed)
     if found is None:
         return None
@@ -190,7 +204,7 @@ def check_refusals(
 
 
 def _look_at_refusal(
-    signature: Signature, sender: Sender, request: Invalid, must_refuse: Collection[InvalidKind]
+    signature: Signature, sender: Sender, request: Invalid, tolerance: Tolerance
 ) -> RefusalFailure | None:
     failure = RefusalFailure("gone", signature, sender.transport, request)
 
@@ -202,12 +216,12 @@ def _look_at_refusal(
         answer = _answer(sender, signature, request.inputs, fit=False)
         after = ask_valid()
         # Two that differ without an invalid one between them: the model is no function of its inputs.
-        harmed = not _same(before, after) and _same(ask_valid(), ask_valid())
+        harmed = not _agree(before, after, tolerance) and _agree(ask_valid(), ask_valid(), tolerance)
     except (RequestError, ServerDiedError) as error:
         return replace(failure, error=error)
     wanted = ExpectedError(request.code)
     refusal = Refusal(wanted, answer, {}) if isinstance(answer, RequestError) else Refusal(wanted, None, answer)
-    if request.kind in must_refuse and not refusal.holds:
+    if not refusal.holds:
         return replace(failure, kind="refused" if refusal.error else "answered", refusal=refusal)
     if harmed:
         return replace(failure, kind="harmed", before=before, after=after)
@@ -228,9 +242,14 @@ def _is_gone(error: Exception) -> bool:
     return isinstance(error, ServerDiedError) or (isinstance(error, RequestError) and error.code in _SILENT)
 
 
-def _same(one: Arrays | RequestError, other: Arrays | RequestError) -> bool:
+def _agree(one: Arrays | RequestError, other: Arrays | RequestError, tolerance: Tolerance) -> bool:
     if isinstance(one, RequestError) or isinstance(other, RequestError):
         return isinstance(one, RequestError) and isinstance(other, RequestError) and one.code is other.code
+    return compare_closely(one, other, tolerance).holds
+
+
+def _same(one: Arrays, other: Arrays) -> bool:
+    """Whether two answers have the same bits."""
     return one.keys() == other.keys() and all(_bits(one[name]) == _bits(other[name]) for name in one)
 
 

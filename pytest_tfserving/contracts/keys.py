@@ -212,10 +212,19 @@ _PROPERTIES = Table(
 _GENERATED = Table(
     {
         "examples": Key(Number("50", whole=True, least=1), "At most how many requests of a signature are sent."),
-        "invalid": Key(Flag(), "Whether requests that break the signature are sent too; they must be refused."),
-        "must_refuse": Key(
-            Many(Text('"missing"', choices=INVALID_KINDS), '["missing", "extra", "dtype", "rank"]', "a list of kinds"),
-            "Which invalid requests must be refused; missing, extra and dtype without it.",
+        "invalid": Key(
+            Either(
+                (
+                    Flag(),
+                    Many(
+                        Text('"missing"', choices=INVALID_KINDS),
+                        '["missing", "extra", "dtype", "rank"]',
+                        "a list of kinds",
+                        least=1,
+                    ),
+                )
+            ),
+            "The ways to break the signature that must be refused; missing, extra and dtype without it.",
         ),
         "signatures": Key(
             Many(Text('"serving_default"'), '["serving_default"]', "a list of signatures", least=1),

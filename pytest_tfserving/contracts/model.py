@@ -16,6 +16,7 @@ from pytest_tfserving.contracts.checks import (
     GeneratedCheck,
     GoldenFiles,
     GoldenRequest,
+    InvalidKind,
     LintCheck,
     PropertiesCheck,
 )
@@ -120,7 +121,8 @@ class ModelReader:
     def _model(self) -> dict[str, object]:
         model = {key: self._table[key] for key in MODEL_KEYS if key in self._table}
         if "version" in model and "label" in model:
-            self._say(("label",), "version and label exclude each other; give one")
+            version = self._sources.where(_place(self._sources, self._key, ("version",)))
+            self._say(("label",), f"label and version ({version}) exclude each other; give one")
         path: BasedPath = self._table["path"]
         return {**model, "path": str(path.absolute)}
 
@@ -217,8 +219,7 @@ class ModelReader:
             checks[name] = GeneratedCheck(
                 own.promises,
                 given.get("examples"),
-                given.get("invalid", True),
-                tuple(given.get("must_refuse", REFUSED_BY_SERVER)),
+                _invalid_kinds(given.get("invalid", True)),
                 own.tolerance,
             )
         return checks
@@ -276,3 +277,9 @@ def _files(given: Any) -> tuple[GoldenFiles, ...]:
 
 def _tolerance(table: Mapping[str, Any]) -> Tolerance:
     return Tolerance(table.get("rtol"), table.get("atol"), table.get("equal_nan", False))
+
+
+def _invalid_kinds(given: bool | list[InvalidKind]) -> tuple[InvalidKind, ...]:
+    if isinstance(given, bool):
+        return REFUSED_BY_SERVER if given else ()
+    return tuple(given)

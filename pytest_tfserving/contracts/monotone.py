@@ -15,17 +15,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_tfserving.contracts.batch import Batch
+from pytest_tfserving.contracts.closeness import closeness
 from pytest_tfserving.contracts.promises import Promises, Values, require_suitable
 from pytest_tfserving.contracts.properties import plain
 from pytest_tfserving.contracts.relations import Ask
 from pytest_tfserving.errors import RequestError, TensorError
 from pytest_tfserving.golden.compare import describe
 from pytest_tfserving.golden.tolerance import Tolerance
-from pytest_tfserving.tensors import Array, name_of
+from pytest_tfserving.tensors import Array, as_array, name_of
 
 MOST_ELEMENTS = 16
 
-# By how much the input moves, relative to its promised range, or else to its largest magnitude.
+# By how much the input moves, relative to its promised range, or else to its largest magnitude. One of a promised set
+# moves among the set: from the next lower value to itself, the next higher one and the highest.
 _STEPS = (-0.25, 0.0, 0.001, 0.1, 1.0)
 
 
@@ -98,7 +100,20 @@ def _elements(array: Array, batched: bool) -> Iterator[Array]:
 
 
 def _points(array: Array, moving: Array, values: Values) -> list[Array]:
-    """The input at each point of its way up, within its promised limits; itself among them, none twice."""
+    """The input at each point of its way up, among what is promised of it; itself among them, none twice."""
+    points: list[Array] = []
+    for moved in _moved(array, values) if values.one_of is None else _moved_in_set(array, values.one_of):
+        with np.errstate(over="ignore", invalid="ignore"):
+            point = np.where(moving, moved, array).astype(array.dtype)
+        if array.dtype.kind not in "iu":
+            point = np.where(np.isfinite(point), point, points[-1] if points else array)  # its dtype ends there
+        if not points or point.tobytes() != points[-1].tobytes():
+            points.append(point)
+    return points
+
+
+def _moved(array: Array, values: Values) -> Iterator[Array]:
+    """All elements moved by each of the steps, within the limits; integers as Python's own."""
     whole = array.dtype.kind in "iu"
     wide = array.astype(object if whole else np.float64)  # an integer near its dtype's end would wrap around
     low = -np.inf if values.min is None else values.min
@@ -112,7 +127,6 @@ def _points(array: Array, moving: Array, values: Values) -> list[Array]:
     scale = float(np.abs(finite).max()) if finite.size else 0.0
     if values.min is not None and values.max is not None:
         scale = float(values.max) - float(values.min)
-    points: list[Array] = []
     for least, share in enumerate(_STEPS, start=-1):
         step = share * (scale or 1.0)
         by: float = step
@@ -121,12 +135,18 @@ def _points(array: Array, moving: Array, values: Values) -> list[Array]:
         with np.errstate(over="ignore", invalid="ignore"):
             up = np.maximum(wide, np.minimum(wide + by, high))
             moved = up if step > 0 else np.minimum(wide, np.maximum(wide + by, low))
-            point = np.where(moving, moved, wide).astype(array.dtype)
-        if not whole:
-            point = np.where(np.isfinite(point), point, points[-1] if points else array)  # its dtype ends there
-        if not points or point.tobytes() != points[-1].tobytes():
-            points.append(point)
-    return points
+        yield moved
+
+
+def _moved_in_set(array: Array, one_of: tuple[object, ...]) -> Iterator[Array]:
+    """All elements at the next lower value of the set, at their own, at the next higher and at the highest."""
+    wide = array if array.dtype.kind in "iu" else array.astype(np.float64)  # numpy sorts no ml_dtypes' numbers
+    known = np.unique(as_array(list(one_of), name_of(array), name="one_of").astype(wide.dtype))
+    last = len(known) - 1
+    yield np.minimum(wide, known[np.maximum(np.searchsorted(known, wide, "left") - 1, 0)])
+    yield wide
+    yield np.maximum(wide, known[np.minimum(np.searchsorted(known, wide, "right"), last)])
+    yield np.maximum(wide, known[last])
 
 
 def _follow(
@@ -173,7 +193,7 @@ def _compare(
     if first.dtype.kind in "iu":
         right = keeps(second, first)
     else:
-        rtol, atol = tolerance.of(dtype)
+        rtol, atol = closeness(first, tolerance).of(dtype)
         start, end = first.astype(np.float64), second.astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
             slack = atol + rtol * np.abs(start)

@@ -11,23 +11,35 @@ Findings are values; report/promises.py renders them. NaN agrees with NaN here: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pytest_tfserving.contracts.batch import Batch, find_batch
 from pytest_tfserving.contracts.check import ExpectedSignature
+from pytest_tfserving.contracts.closeness import compare_closely
+from pytest_tfserving.contracts.padding import allows, axes_of, crop, pad
 from pytest_tfserving.contracts.promises import Padding, Promises, Relation
 from pytest_tfserving.errors import RequestError, TensorError
-from pytest_tfserving.golden.compare import compare
 from pytest_tfserving.golden.difference import Comparison
 from pytest_tfserving.golden.tolerance import Tolerance
-from pytest_tfserving.schema import Range, Signature, TensorSpec
-from pytest_tfserving.tensors import Array, as_array, name_of
+from pytest_tfserving.schema import Signature
+from pytest_tfserving.tensors import Array, name_of
 
 # Sends the inputs and gives the outputs; raises RequestError or TensorError where there is no answer.
 Ask = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """A way that sends the same inputs several times at once; each of its answers counts. Raises as Ask does."""
+
+    ask: Callable[[Mapping[str, Array]], Sequence[Mapping[str, Array]]]
+
+
+# Another way to ask, or the sentence that says why it is not to be had here.
+Way = Ask | AtOnce | str
 
 # Of a batch of more rows, as many are sent alone, spread evenly, the first and the last among them.
 MOST_ROWS_ALONE = 256
@@ -70,7 +82,7 @@ def find_broken_relations(
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
     ask: Ask,
-    ways: Mapping[str, Ask | str],
+    ways: Mapping[str, Way],
     tolerance: Tolerance | None = None,
 ) -> list[BrokenRelation]:
     """The relations of `promises.same` that do not hold for a request and its answer, each reported once.
@@ -93,10 +105,21 @@ def find_broken_relations(
     return broken
 
 
-def _by_another_way(answered: Answered, relation: Relation, way: Ask | str) -> BrokenRelation | None:
+def _by_another_way(answered: Answered, relation: Relation, way: Way) -> BrokenRelation | None:
     if isinstance(way, str):
         return BrokenRelation(relation, problem=way)
-    return _differs(replace(answered, ask=way), relation, "", answered.inputs, answered.outputs)
+    if not isinstance(way, AtOnce):
+        return _differs(replace(answered, ask=way), relation, "", answered.inputs, answered.outputs)
+    try:
+        answers = way.ask(answered.inputs)
+    except (RequestError, TensorError) as error:
+        return BrokenRelation(relation, request=answered.inputs, problem=str(error))
+    for place, answer in enumerate(answers, start=1):
+        comparison = compare_closely(answered.outputs, answer, answered.tolerance)
+        if not comparison.holds:
+            variant = f"answer {place} of {len(answers)} at once"
+            return BrokenRelation(relation, variant, answered.inputs, comparison)
+    return None
 
 
 def _repeated(answered: Answered) -> Iterator[BrokenRelation]:
@@ -136,13 +159,13 @@ def _rows_alone(answered: Answered, rows: Array) -> Iterator[BrokenRelation]:
             yield answer
             return
         if _specs(answer) != _specs(expected):
-            comparison = compare(expected, answer, answered.tolerance)
+            comparison = compare_closely(expected, answer, answered.tolerance)
             yield BrokenRelation("alone", f"row {row}", request, comparison)
             return
         answers.append(answer)
     together = {name: np.concatenate([answer[name] for answer in answers]) for name in answered.outputs}
     expected = {name: array[rows] for name, array in answered.outputs.items()}
-    comparison = compare(expected, together, answered.tolerance)
+    comparison = compare_closely(expected, together, answered.tolerance)
     if not comparison.holds:
         row = rows[comparison.differences[0].worst[0]]
         yield BrokenRelation("alone", f"row {row}", _rows(answered, row[None]), comparison)
@@ -167,7 +190,7 @@ def _padding(answered: Answered) -> Iterator[BrokenRelation]:
     if padding is None:
         yield BrokenRelation("padding", problem="nothing says what grows: give padding a dimension and a value")
         return
-    axes = {name: _axes(spec, padding.dimension) for name, spec in ((expected and expected.inputs) or {}).items()}
+    axes = {name: axes_of(spec, padding.dimension) for name, spec in ((expected and expected.inputs) or {}).items()}
     padded = {n: at for n, at in axes.items() if at and n in answered.inputs and answered.inputs[n].ndim > max(at)}
     if not padded:
         problem = (
@@ -179,15 +202,15 @@ def _padding(answered: Answered) -> Iterator[BrokenRelation]:
     name, at = next(iter(padded.items()))
     size = answered.inputs[name].shape[at[0]]
     for by in (1, max(2, size)):
-        if not _allows(expected, padding.dimension, size + by):
+        if not allows(expected, padding.dimension, size + by):
             continue
         variant = f"{padding.dimension} {size} grown by {by}"
         try:
-            request = {n: _pad(n, array, padded.get(n, ()), by, padding.value) for n, array in answered.inputs.items()}
+            request = {n: pad(n, array, padded.get(n, ()), by, padding.value) for n, array in answered.inputs.items()}
         except TensorError as error:
             yield BrokenRelation("padding", variant, problem=str(error))
             return
-        crops = {n: _axes(spec, padding.dimension) for n, spec in ((expected and expected.outputs) or {}).items()}
+        crops = {n: axes_of(spec, padding.dimension) for n, spec in ((expected and expected.outputs) or {}).items()}
         yield from _found(_differs(answered, "padding", variant, request, answered.outputs, crops))
 
 
@@ -211,8 +234,8 @@ def _differs(
     answer = _ask(answered, relation, variant, request)
     if isinstance(answer, BrokenRelation):
         return answer
-    cropped = {n: _crop(array, expected.get(n), (crops or {}).get(n, ())) for n, array in answer.items()}
-    comparison = compare(expected, cropped, answered.tolerance)
+    cropped = {n: crop(array, expected.get(n), (crops or {}).get(n, ())) for n, array in answer.items()}
+    comparison = compare_closely(expected, cropped, answered.tolerance)
     return None if comparison.holds else BrokenRelation(relation, variant, request, comparison)
 
 
@@ -244,37 +267,3 @@ def _spread(count: int, most: int) -> Array:
 
 def _specs(tensors: Mapping[str, Array]) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {name: (name_of(array), array.shape) for name, array in tensors.items()}
-
-
-def _axes(spec: TensorSpec, dimension: str) -> tuple[int, ...]:
-    names = [d.name if isinstance(d, Range) else d for d in spec.shape or ()]
-    return tuple(axis for axis, name in enumerate(names) if name == dimension)
-
-
-def _allows(expected: ExpectedSignature | None, dimension: str, size: int) -> bool:
-    specs = (*((expected and expected.inputs) or {}).values(), *((expected and expected.outputs) or {}).values())
-    ranges = [d for spec in specs for d in spec.shape or () if isinstance(d, Range) and d.name == dimension]
-    return all(limits.holds(size) for limits in ranges)
-
-
-def _pad(name: str, array: Array, axes: tuple[int, ...], by: int, value: object) -> Array:
-    if not axes:
-        return array
-    dtype = name_of(array)
-    if dtype == "string" and value == 0:
-        value = b""
-    elif dtype == "bool" and value in (0, 1):
-        value = bool(value)
-    filler = as_array(value, dtype, name=name)
-    shape = tuple(size + by if axis in axes else size for axis, size in enumerate(array.shape))
-    padded = np.empty(shape, filler.dtype)
-    padded[...] = filler
-    padded[tuple(slice(size) for size in array.shape)] = array
-    return padded
-
-
-def _crop(array: Array, like: Array | None, axes: tuple[int, ...]) -> Array:
-    if like is None or array.ndim != like.ndim:
-        return array
-    # The ellipsis keeps a scalar an array: without it one of strings would be bytes.
-    return array[(*(slice(like.shape[axis] if axis in axes else None) for axis in range(array.ndim)), ...)]

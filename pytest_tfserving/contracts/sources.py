@@ -16,6 +16,7 @@ from pytest_tfserving.files import shown
 from pytest_tfserving.toml import Document, KeyPath, load
 
 _MOST_SHOWN = 20
+_DEEPEST = 50
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def _read(file: Path, chain: tuple[Path, ...], documents: list[Document]) -> dic
     for position, included in _includes(document):
         target = _absolute(included.absolute)
         where = document.where(position)
+        if len(chain) > _DEEPEST:
+            raise SpecError(f"{where}: {_DEEPEST} files include each other down to here; include them side by side")
         for count, before in enumerate(chain):
             if os.path.realpath(before) == os.path.realpath(target):
                 names = " -> ".join(shown(name) for name in (*chain[count:], target))

@@ -85,7 +85,8 @@ def inputs(
         if signature.method in _TAKES_EXAMPLES and spec.dtype == "string" and said[name].one_of is None:
             raise SpecError(
                 f"signature {signature.name!r} ({signature.method}) takes serialized tf.Examples in {name!r}, which "
-                f'cannot be made up; say which to send, for example inputs.{name} = {{ one_of = [{{ b64 = "..." }}] }}'
+                f"cannot be made up; leave the signature out of [generated] signatures, or say which to send, for "
+                f'example inputs.{name} = {{ one_of = [{{ b64 = "..." }}] }}'
             )
     return _requests(specs, said, _limits_said(expected), leave_out)
 

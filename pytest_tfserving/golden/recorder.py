@@ -7,7 +7,7 @@ recordings travel to the controller as plain values, and are merged there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ class Recording:
     transport: str
     outputs: dict[str, Any] | None
     provenance: dict[str, str]
-    tolerance: tuple[float | None, float | None, bool]
+    tolerance: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ class Recorder:
         from pytest_tfserving.golden.formats.npz import plain_tensor
 
         tensors = None if outputs is None else {name: plain_tensor(outputs[name]) for name in sorted(outputs)}
-        limits = (tolerance.rtol, tolerance.atol, tolerance.equal_nan)
-        self._recordings.append(Recording(str(file), key, transport, tensors, dict(provenance), limits))
+        self._recordings.append(Recording(str(file), key, transport, tensors, dict(provenance), asdict(tolerance)))
 
     def to_plain(self) -> list[dict[str, Any]]:
         """The recordings as values that travel between processes."""
@@ -70,7 +69,7 @@ class Recorder:
 
     def merge(self, plain: Iterable[dict[str, Any]]) -> None:
         """Adds another process's recordings."""
-        self._recordings += [Recording(**{**r, "tolerance": tuple(r["tolerance"])}) for r in plain]
+        self._recordings += [Recording(**recording) for recording in plain]
 
     def write(self) -> Written:
         """Writes every case whose transports agree, file by file."""
@@ -123,8 +122,8 @@ def _why_not(recordings: list[Recording]) -> str | None:
             {name: from_plain(value, name) for name, value in (recording.outputs or {}).items()}
             for recording in (first, other)
         ]
-        rtol, atol, _ = first.tolerance
-        comparison = compare(answers[0], answers[1], Tolerance(rtol, atol, equal_nan=True))
+        tolerance = replace(Tolerance.from_plain(first.tolerance), equal_nan=True)
+        comparison = compare(answers[0], answers[1], tolerance)
         if not comparison.holds:
             names = ", ".join(difference.output for difference in comparison.differences)
             return f"{first.transport} and {other.transport} disagree in {names}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
-from pytest_tfserving.schema import Signature, TensorSpec
+from pytest_tfserving.schema import SOME_DEFAULT, Signature, TensorSpec
 
 # Open dimensions: two, so that entries of a batch are told apart and matrices can be multiplied; inner ones of
 # pictures larger, because convolutions and pooling take a part of them away.
@@ -37,9 +38,11 @@ class Sample:
 
 
 def sample_of(signature: Signature) -> Sample:
-    """A request that the signature takes: small numbers that differ, or `text`; inputs with a default are left out.
+    """A request that the signature takes: small numbers that differ, or `text`; inputs with a default have that.
 
-    `problem` says why where it cannot be guessed: serialized tf.Examples, pictures, too many values.
+    One whose default is not known is left out, which only gRPC allows: REST refuses a request without every input
+    (tensorflow_serving/util/json_tensor.cc). `problem` says why where it cannot be guessed: serialized tf.Examples,
+    pictures, too many values.
     """
     inputs = {name: spec for name, spec in signature.inputs.items() if spec.default is None}
     for name, spec in inputs.items():
@@ -51,8 +54,11 @@ def sample_of(signature: Signature) -> Sample:
     if count > _MOST_VALUES:
         return Sample({}, problem=f"{count:,} values are too many to make up")
     specs = [*signature.inputs.values(), *signature.outputs.values()]
-    transport = "grpc" if any(spec.dtype in _GRPC_ONLY for spec in specs) else None
-    return Sample({name: _nested(sizes[name], _values(spec.dtype)) for name, spec in inputs.items()}, transport)
+    values = {name: _nested(sizes[name], _values(spec.dtype)) for name, spec in inputs.items()}
+    defaults = {name: spec.default for name, spec in signature.inputs.items() if spec.default is not None}
+    known = {name: json.loads(default) for name, default in defaults.items() if default != SOME_DEFAULT}
+    grpc_only = len(known) < len(defaults) or any(spec.dtype in _GRPC_ONLY for spec in specs)
+    return Sample({**values, **known}, "grpc" if grpc_only else None)
 
 
 def _problem(name: str, spec: TensorSpec, method: str) -> str:

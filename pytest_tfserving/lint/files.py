@@ -35,7 +35,7 @@ def find_file_problems(inspection: Inspection) -> Iterator[Finding]:
 
 def _find_unrestored(inspection: Inspection) -> Iterator[Finding]:
     """A finding about variables that requests read and nothing gives a value, unless a request could itself."""
-    if inspection.loaded_variables is None or inspection.served_ops & _GIVE_VALUES:
+    if inspection.served_ops & _GIVE_VALUES:
         return
     missing = inspection.served_variables - inspection.loaded_variables
     if not missing:
@@ -45,9 +45,9 @@ def _find_unrestored(inspection: Inspection) -> Iterator[Finding]:
     yield Finding.of(
         rules.VARIABLES_NOT_RESTORED,
         f'every request for {_some(reading)} fails with "Could not find variable": {_some(sorted(missing))} '
-        f"{'is' if len(missing) == 1 else 'are'} read, and restoring the checkpoint gives the values to others. Export "
-        f"a Keras 3 model with model.export(), not with tf.saved_model.save(); else keep every variable that a function "
-        f"uses as an attribute of what is saved",
+        f"{'is' if len(missing) == 1 else 'are'} read, and nothing gives a value to "
+        f"{'it' if len(missing) == 1 else 'them'} at the load. Export a Keras 3 model with model.export(), not with "
+        f"tf.saved_model.save(); else keep every variable that a function uses as an attribute of what is saved",
         signature=reading[0] if len(reading) == 1 else None,
     )
 

@@ -36,10 +36,10 @@ def find_json_problems(inspection: Inspection, signature: Signature) -> Iterator
             place = {"signature": signature.name, "side": side, "tensor": alias}
             what = f"{side} {alias!r} of {signature.name!r}"
             if spec.dtype in _NO_VALUES:
+                fate = "can send" if side == "input" else "can read: REST refuses every answer"
                 yield Finding.of(
                     rules.DTYPE_NOT_SERVED,
-                    f"{what} is {spec.dtype}, which no client can send or read: every request fails. Leave it out of "
-                    f"the signature",
+                    f"{what} is {spec.dtype}, which no client {fate}. Leave it out of the signature",
                     **place,
                 )
             elif spec.dtype not in _IN_JSON:

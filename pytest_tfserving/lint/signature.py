@@ -109,23 +109,28 @@ def find_signature_problems(inspection: Inspection, signature: Signature) -> Ite
 
 def _find_wrong_form(signature: Signature) -> Iterator[Finding]:
     """Findings about a signature whose method takes examples."""
-    dtypes = {"classes": "string", "scores": "float32"} if signature.method == "classify" else {"outputs": "float32"}
+    classify = signature.method == "classify"
+    dtypes = {"classes": "string", "scores": "float32"} if classify else {"outputs": "float32"}
+    read = [alias for alias in signature.outputs if alias in dtypes]
     wrong = None
     if list(signature.inputs) != ["inputs"]:
         wrong = f"its inputs are {_some(list(signature.inputs))}, and it takes one, 'inputs'"
     elif signature.inputs["inputs"].dtype != "string":
         wrong = f"its input is {signature.inputs['inputs'].dtype}, and it takes serialized Examples, which are string"
-    elif not signature.outputs or not set(signature.outputs) <= set(dtypes):
+    elif not read:
         wrong = f"its outputs are {_some(list(signature.outputs))}, and it gives {_some(list(dtypes))}"
+    elif len(signature.outputs) > len(dtypes):
+        wrong = f"its outputs are {_some(list(signature.outputs))}, and it has at most {len(dtypes)}"
     else:
-        for alias, spec in signature.outputs.items():
-            if spec.dtype != dtypes[alias]:
-                wrong = f"its output {alias!r} is {spec.dtype}, and has to be {dtypes[alias]}"
+        for alias in read:
+            if signature.outputs[alias].dtype != dtypes[alias]:
+                wrong = f"its output {alias!r} is {signature.outputs[alias].dtype}, and has to be {dtypes[alias]}"
     if wrong:
         method = signature.method.capitalize()
         yield Finding.of(
             rules.EXAMPLES_FORM,
-            f"{method} refuses every request for {signature.name!r}: {wrong}. Export it so, or with method predict",
+            f"{method} refuses every request for {signature.name!r}, while Predict may take it: {wrong}. Export it "
+            f"so, or with method predict",
             signature=signature.name,
         )
 

@@ -70,6 +70,11 @@ def refusals_failure(failure: RefusalFailure, model: str, node_id: str) -> str:
         lines += ["before:", *_answer(failure.before), "after:", *_answer(failure.after)]
     if failure.error is not None:
         lines.append(str(failure.error))
+    if failure.kind == "gone" and invalid.kind in ("rank", "size"):
+        lines += [
+            "any client that can reach the server can send this: let the model check its inputs' shapes, or keep such "
+            f"requests from it; if it is known: leave {invalid.kind} out of `invalid`"
+        ]
     lines += ["", *request_lines(invalid.inputs, name, failure.transport, invalid.code.name)]
     return "\n".join([*lines, "", *_how_found(failure, node_id)])
 

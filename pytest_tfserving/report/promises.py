@@ -10,10 +10,12 @@ from pytest_tfserving.contracts.properties import BrokenPromise
 from pytest_tfserving.contracts.relations import BrokenRelation
 from pytest_tfserving.golden.exact import write_tensor
 from pytest_tfserving.report.goldens import difference_table
+from pytest_tfserving.report.tensors import tensor_lines
 from pytest_tfserving.report.terminal import table
 from pytest_tfserving.tensors import Array
 
-_LONGEST_REQUEST = 2_000
+_LONGEST_REQUEST = 500
+_MOST_VALUES = 100
 _LONGEST_VALUE = 60
 
 # What each relation says, behind "the answer is not the same".
@@ -60,12 +62,13 @@ def broken_lines(
 
 
 def request_text(request: Mapping[str, Array]) -> str:
-    """A request as golden files have it, on one line: `{"inputs": {"x": [1.0, 2.0]}}`; a long one is cut."""
-    inputs = {name: _json(array) for name, array in request.items()}
-    text = json.dumps({"inputs": inputs}, ensure_ascii=False)
-    if len(text) <= _LONGEST_REQUEST:
-        return text
-    return f"{text[:_LONGEST_REQUEST]}... ({len(text)} characters in all)"
+    """A request as golden files have it, on one line: `{"inputs": {"x": [1.0, 2.0]}}`; of a large one its tensors."""
+    if sum(array.size for array in request.values()) <= _MOST_VALUES:
+        inputs = {name: _json(array) for name, array in request.items()}
+        text = json.dumps({"inputs": inputs}, ensure_ascii=False)
+        if len(text) <= _LONGEST_REQUEST:
+            return text
+    return ", ".join(tensor_lines({name: array})[0].strip() for name, array in request.items())
 
 
 def _json(array: Array) -> object:

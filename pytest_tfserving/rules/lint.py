@@ -140,11 +140,11 @@ METHOD_UNKNOWN = Rule(
 )
 EXAMPLES_FORM = Rule(
     "examples-form",
-    "breaking",
+    "risky",
     "A classify or regress signature that Classify or Regress refuses.",
-    "Classify wants one string input `inputs`, and outputs `classes` (string) or `scores` (float32) or both; Regress "
-    "wants one string input `inputs` and one float32 output `outputs` (servables/tensorflow/classifier.cc, "
-    "regressor.cc). It is found out at the first request.",
+    "Classify wants one string input `inputs`, and one output or two, `classes` (string) or `scores` (float32) among "
+    "them; Regress wants one string input `inputs` and one float32 output `outputs` (servables/tensorflow/"
+    "classifier.cc, regressor.cc). Found out at the first request. Predict takes signatures of all three methods.",
     "Export with those names, or with the method predict.",
 )
 ROWS_UNBATCHED_INPUT = Rule(
@@ -193,10 +193,11 @@ DTYPE_NOT_IN_JSON = Rule(
 )
 DTYPE_NOT_SERVED = Rule(
     "dtype-not-served",
-    "breaking",
-    "A tensor that no client can send or read.",
-    "A resource or variant is a handle to something in the server's process; it has no values that a TensorProto could "
-    "carry to another (tensorflow/core/framework/tensor.proto).",
+    "risky",
+    "A tensor that no client can make or make use of.",
+    "A resource or variant is a handle to something in the server's process. REST has no JSON for it and refuses every "
+    "answer with one (util/json_tensor.cc, AddSingleValueAndAdvance); a TensorProto can name it "
+    "(tensorflow/core/framework/tensor.proto), which says nothing to another process. The embedded server refuses it.",
     "Leave the tensor out of the signature, or give its content as a dense tensor.",
 )
 INT64_IN_JSON = Rule(

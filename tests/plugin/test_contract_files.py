@@ -162,6 +162,27 @@ def test_a_candidate_takes_the_place_of_the_path(repository, contract):
     result.stdout.fnmatch_lines(["*ExportError: no such directory: *half_plus_two; did you mean *candidate?*"])
 
 
+def test_a_warning_names_the_line_that_asked_for_the_check(repository, contract):
+    (repository.path / "common.toml").write_text(
+        '\n\n[lint]\naccepted = [{ rule = "rows-unbatched-input", reason = "none is sent" }]\n'
+    )
+    contract('include = "common.toml"\n[model]\npath = "exports/half_plus_two"\n')
+    result = repository.run()
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["  common.toml:3: ContractWarning: *rows-unbatched-input*"])
+
+
+def test_the_files_of_a_remote_server_are_those_on_this_machine(repository, contract):
+    remote = ("--tfserving-rest-url", "http://127.0.0.1:9")
+    contract("[lint]\n")
+    repository.run(*remote, backend="remote").assert_outcomes(passed=1)
+    (repository.path / "exports" / "half_plus_two").rename(repository.path / "moved")
+    result = repository.run(*remote, backend="remote")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*--tfserving-model half_plus_two=PATH*"])
+    repository.run(*remote, "--tfserving-model", "half_plus_two=moved", backend="remote").assert_outcomes(passed=1)
+
+
 def test_all_mistakes_of_a_file_are_told_with_their_lines(repository, contract):
     contract('[signature.serving_default]\ninputs.x = "float32[batch]"\n\n[goldens]\npath = 5\n')
     result = repository.run()

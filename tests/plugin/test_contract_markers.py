@@ -159,7 +159,7 @@ class TestGenerated:
         first = repository.run()
         first.assert_outcomes(failed=1)
         first.stdout.fnmatch_lines(["half_plus_two does not answer a generated request as promised *", "again: *"])
-        [again] = [line for line in first.outlines if line.startswith("again: ")]
+        again = next(line for line in first.outlines if line.startswith("again: "))  # in CI the summary repeats it
         flags = [word for word in again.split() if word.startswith("--tfserving-")]
         assert any(flag.startswith("--tfserving-seed=") for flag in flags)
         second = repository.run(*flags)
@@ -187,6 +187,17 @@ class TestGenerated:
         for value in ("0", "some"):
             result = repository.run(f"--tfserving-max-examples={value}")
             result.stderr.fnmatch_lines([f"*--tfserving-max-examples: '{value}' is no number of requests*"])
+
+    @pytest.mark.parametrize(
+        ("kinds", "outcome"),
+        [("['missing', 'extra']", {"passed": 1}), ("['rank']", {"failed": 1}), ("False", {"passed": 1})],
+    )
+    def test_what_must_be_refused(self, repository, kinds, outcome):
+        repository.test_file(TEST.format(f"tfserving_generated(invalid={kinds})"))
+        result = repository.run("--tfserving-transport=grpc")
+        result.assert_outcomes(**outcome)
+        if "failed" in outcome:
+            result.stdout.fnmatch_lines(["half_plus_two answers a request that should be refused *"])
 
     def test_without_hypothesis_it_says_what_to_install(self, repository):
         (repository.path / "hypothesis.py").write_text("raise ImportError\n")

@@ -64,7 +64,7 @@ def test_tags(repository, examples):
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "ExportError: no graph with tags {serve} in *; it has {test_saved_model}; name them*tags=('test_saved_model',)"
+            "ExportError: no graph with tags {serve} in *; it has {test_saved_model}; name them*tags=('test_saved_model',) *"
         ]
     )
 

@@ -123,11 +123,11 @@ def test_what_breaks_the_signature_is_refused_and_does_no_harm(model: Any, name:
 def test_the_server_leaves_shapes_to_the_graph(model: Any) -> None:
     one = model("shapes")
     failure = check_refusals(
-        one.schema.signatures["serving_default"], None, None, one.clients, examples=25, must_refuse=["size"]
+        one.schema.signatures["serving_default"], None, None, one.clients, examples=25, kinds=["size"]
     )
     assert (failure.kind, failure.invalid.kind) == ("answered", "size")
     wide = one.schema.signatures["wide"]
-    assert check_refusals(wide, None, None, one.clients, examples=25, must_refuse=["rank"]) is None
+    assert check_refusals(wide, None, None, one.clients, examples=25, kinds=["rank"]) is None
 
 
 def test_a_request_that_ends_the_server_is_told(start_server: Any, exports: Path) -> None:

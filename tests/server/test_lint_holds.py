@@ -15,9 +15,9 @@ from pytest_tfserving.lint import find_problems
 from pytest_tfserving.wire import tensorflow_pb2 as tf
 
 
-def edited(models: Path, directory: Path, edit: Callable[[tf.MetaGraphDef], None]) -> Path:
-    """A base path whose version 1 is x * 2, edited."""
-    shutil.copytree(models / "versions" / "1", directory / "1")
+def edited(model: Path, directory: Path, edit: Callable[[tf.MetaGraphDef], None]) -> Path:
+    """A base path whose version 1 is that of a model, edited."""
+    shutil.copytree(model / "1", directory / "1")
     file = directory / "1" / "saved_model.pb"
     saved_model = tf.SavedModel.FromString(file.read_bytes())
     edit(saved_model.meta_graphs[0])
@@ -32,9 +32,9 @@ def served_function(graph: tf.MetaGraphDef) -> tf.FunctionDef:
 
 def run_python(graph: tf.MetaGraphDef) -> None:
     node = served_function(graph).node_def.add(name="python", op="PyFunc")
-    # AttrValue's s = 2 and list = 1, which wire/tensorflow.proto does not have.
-    for name, value in (("token", b"\x12\x01t"), ("Tin", b"\x0a\x00"), ("Tout", b"\x0a\x00")):
-        node.attr[name].ParseFromString(value)
+    node.attr["token"].s = b"t"
+    for name in ("Tin", "Tout"):
+        node.attr[name].list.SetInParent()
 
 
 def forget_outputs(graph: tf.MetaGraphDef) -> None:
@@ -50,29 +50,42 @@ def forget_signatures(graph: tf.MetaGraphDef) -> None:
     graph.signature_def.clear()
 
 
+def restore_copies(graph: tf.MetaGraphDef) -> None:
+    """As tf.saved_model.save makes of a Keras 3 model: what is restored are variables that no function reads."""
+    graph.graph_def.node.add(name="nothing", op="NoOp")
+    graph.saver_def.restore_op_name = "nothing"
+
+
 def breaking(directory: Path) -> list[str]:
     return [finding.rule.id for finding in find_problems(inspect(directory)) if finding.level == "breaking"]
 
 
 REQUESTS = [
-    (run_python, "python-op", "No OpKernel was registered to support Op 'PyFunc'"),
-    (forget_outputs, "no-outputs", "Must specify at least one target to fetch or execute"),
-    (rename_tensor, "tensor-not-in-graph", "Tensor nothing:0, specified in either feed_devices or fetch_devices"),
-    (forget_signatures, "no-signature", 'Serving signature name: "serving_default" not found'),
+    ("versions", run_python, "python-op", "No OpKernel was registered to support Op 'PyFunc'"),
+    ("versions", forget_outputs, "no-outputs", "Must specify at least one target to fetch or execute"),
+    (
+        "versions",
+        rename_tensor,
+        "tensor-not-in-graph",
+        "Tensor nothing:0, specified in either feed_devices or fetch_devices",
+    ),
+    ("versions", forget_signatures, "no-signature", 'Serving signature name: "serving_default" not found'),
+    ("keras_export", restore_copies, "variables-not-restored", "Could not find variable"),
 ]
 
 
 def test_a_server_loads_them_and_refuses_every_request(start_server: Any, models: Path, tmp_path: Path) -> None:
     config = ""
-    for edit, rule, _ in REQUESTS:
-        base = edited(models, tmp_path / rule, edit)
+    for model, edit, rule, _ in REQUESTS:
+        base = edited(models / model, tmp_path / rule, edit)
         assert breaking(base / "1") == [rule]
         config += f'config {{ name: "{rule}" base_path: "{base}" model_platform: "tensorflow" }}\n'
     file = tmp_path / "models.config"
     file.write_text(f"model_config_list {{\n{config}}}\n")
     server = start_server(f"--model_config_file={file}")
-    for _, rule, error in REQUESTS:
-        status, _, text = server.rest("POST", f"/v1/models/{rule}:predict", '{"inputs": [1.0]}')
+    for model, _, rule, error in REQUESTS:
+        inputs = "[[1.0, 2.0, 3.0, 4.0]]" if model == "keras_export" else "[1.0]"
+        status, _, text = server.rest("POST", f"/v1/models/{rule}:predict", f'{{"inputs": {inputs}}}')
         assert status >= 400
         assert error in json.loads(text)["error"]
 

@@ -46,7 +46,7 @@ ACCEPTED = {
     "properties of strings": MODEL + '[properties.s]\nrequests = ["g"]\ninputs.x = { length = [0, 4] }\n'
     'inputs.w = { one_of = [0, 1] }\npadding = { dimension = "n", value = "" }\n'
     'outputs.y = { one_of = ["a", { b64 = "/w==" }] }\noutputs.z = { decreasing_in = ["x", "w"] }\n',
-    "generated": SIGNATURE + '[generated]\nexamples = 1\ninvalid = false\nmust_refuse = ["missing", "rank"]\nsignatures = ["s"]\n',
+    "generated": SIGNATURE + '[generated]\nexamples = 1\ninvalid = ["missing", "rank"]\nsignatures = ["s"]\n',
     "checks of one of several": '[models.a]\npath = "x"\ngoldens.path = "g"\nlint = {}\nrequests.r = { inputs = 1, outputs = 1 }\n'
     '[models.a.signatures.s]\nmethod = "predict"\n[models.a.compatible]\nbaseline = "b"\n'
     "[models.a.properties.s]\nsame = []\n[models.a.generated]\n[lint]\n",
@@ -97,7 +97,7 @@ REFUSED = [
     Refused("a path that none can be", '[model]\npath = "a\\u0000"\n', '2: model.path = "a\\U00000000"; a path expected', form=False),
     Refused("version is true", MODEL + "version = true\n", "3: model.version = true; a whole number that is not negative"),
     Refused("version is negative", MODEL + "version = -1\n", "3: model.version = -1; a whole number that is not negative"),
-    Refused("version and label", MODEL + 'version = 1\nlabel = "a"\n', "4: version and label exclude each other", form=False),
+    Refused("version and label", MODEL + 'version = 1\nlabel = "a"\n', "4: label and version (c.tfserving.toml:3) exclude each other", form=False),
     Refused("labels", MODEL + 'labels = { a = "1" }\n', '3: model.labels.a = "1"; a whole number'),
     Refused("tags", MODEL + 'tags = "serve"\n', '3: model.tags = "serve"; a list of text expected, such as tags = ["serve"]'),
     Refused("server_args", MODEL + "server_args = [1]\n", "3: model.server_args[0] = 1; text expected, such as "),
@@ -154,7 +154,7 @@ REFUSED = [
     Refused("padding of no dimension", SIGNATURE + '[properties.s]\nrequests = "g"\npadding.dimension = "m"\n', "8: properties.s: padding.dimension: ", form=False),
     Refused("no example", MODEL + "[generated]\nexamples = 0\n", "4: generated.examples = 0; a whole number from 1 on expected, such as examples = 50"),
     Refused("half an example", MODEL + "[generated]\nexamples = 1.5\n", "4: generated.examples = 1.5; a whole number from 1 on"),
-    Refused("no such kind", MODEL + '[generated]\nmust_refuse = ["ranks"]\n', '4: generated.must_refuse[0] = "ranks"; one of missing, extra, dtype, rank, size expected; did you mean rank?'),
+    Refused("no such kind", MODEL + '[generated]\ninvalid = ["ranks"]\n', '4: generated.invalid[0] = "ranks"; one of missing, extra, dtype, rank, size expected; did you mean rank?'),
     Refused("generated for no signature", SIGNATURE + '[generated]\nsignatures = ["t"]\n', "7: no [signatures.t] in this contract (known: s)", form=False),
     Refused("generated for classify", MODEL + '[signatures.s]\nmethod = "classify"\n[generated]\nsignatures = ["s"]\n', "6: s is called with classify; requests are generated for predict only", form=False),
     Refused("a key of one of several", '[models.a]\npath = "x"\n[models.a.lint]\nfail = 1\n', "4: unknown key models.a.lint.fail; did you mean fail_on?"),

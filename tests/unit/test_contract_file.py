@@ -8,6 +8,7 @@ import pytest
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import (
+    REFUSED_BY_SERVER,
     CompatibleCheck,
     GeneratedCheck,
     GoldenFiles,
@@ -209,10 +210,11 @@ SIGNATURES = (
 @pytest.mark.parametrize(
     ("text", "generated"),
     [
-        ("[generated]\n", {"serving_default": (None, True)}),
-        (SIGNATURES + "[generated]\nexamples = 5\n", {"a": (5, True), "b": (5, True)}),
-        (SIGNATURES + '[generated]\nsignatures = ["b"]\ninvalid = false\n', {"b": (None, False)}),
-        ('[generated]\n[properties.p]\nsame = ["alone"]\n', {"p": (None, True)}),
+        ("[generated]\n", {"serving_default": (None, REFUSED_BY_SERVER)}),
+        (SIGNATURES + "[generated]\nexamples = 5\n", {"a": (5, REFUSED_BY_SERVER), "b": (5, REFUSED_BY_SERVER)}),
+        (SIGNATURES + '[generated]\nsignatures = ["b"]\ninvalid = false\n', {"b": (None, ())}),
+        (SIGNATURES + '[generated]\nsignatures = ["b"]\ninvalid = ["rank"]\n', {"b": (None, ("rank",))}),
+        ('[generated]\ninvalid = true\n[properties.p]\nsame = ["alone"]\n', {"p": (None, REFUSED_BY_SERVER)}),
         (SIGNATURES, {}),
     ],
 )
@@ -301,6 +303,12 @@ def test_a_file_may_be_included_twice(contract):
     with pytest.raises(SpecError) as caught:
         contract('include = ["a.toml", "b.toml"]\n', {"c.toml": "[linty]\n"})
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_includes_that_go_too_deep_are_named(contract):
+    chain = {f"{n}.toml": f'include = "{n + 1}.toml"\n' for n in range(60)}
+    with pytest.raises(SpecError, match=r"^49.toml:1: 50 files include each other down to here"):
+        contract('include = "0.toml"\n[model]\npath = "x"\n', chain)
 
 
 def test_each_golden_path_has_its_line(model):

@@ -1,6 +1,6 @@
 """Files as they are written: whole or not at all. tests/unit/test_golden_store.py has what a failure leaves."""
 
-import os
+from pathlib import Path
 
 from pytest_tfserving.files import shown, write_text
 
@@ -8,7 +8,7 @@ from pytest_tfserving.files import shown, write_text
 def test_a_file_is_named_from_the_working_directory(tmp_path, monkeypatch):
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
-    assert shown(tmp_path / "below" / "a" / "b.json") == os.path.join("a", "b.json")
+    assert shown(tmp_path / "below" / "a" / "b.json") == str(Path("a", "b.json"))
     assert shown(tmp_path / "b.json") == str(tmp_path / "b.json")
 
 

@@ -127,6 +127,12 @@ def test_any_text_is_a_spec_or_a_spec_error(text):
         (["float32[3.5]", "         ^"], "'.' is not part of the grammar"),
         (["float32(3)", "       ^"], "'(' is not part of the grammar"),
         (["float32[a, -1]", "           ^"], "'-' is not part of the grammar; an open dimension is written '?'"),
+        (
+            ["float32[None, 3]", "        ^"],
+            "None would be a name, and so one number wherever it stands; an open dimension",
+        ),
+        (["float32[b=4]", "         ^"], "'=' is not part of the grammar; limits are written with '<='"),
+        ([f"int8[] = {'[' * 9000}", "         ^"], "a default is JSON, such as 5 or [0.5, 1.0]"),
         (["float32[b<4]", "         ^"], "'<' is not part of the grammar; limits are written with '<='"),
         (["float32[b>=4]", "         ^"], "'>' is not part of the grammar; limits are written with '<='"),
         (["float32[b<=c]", "           ^"], "a size comes after '<=', as in batch<=64"),

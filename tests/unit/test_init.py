@@ -154,7 +154,8 @@ def test_first_dimensions_that_are_open_on_both_sides_are_the_batch(init, here, 
         ({"x": "complex64[?]"}, {"x": [[0.1, 0.2], [0.3, 0.4]]}),
         ({"x": "float32[...]"}, {"x": 0.1}),
         ({"x": "float32[0]"}, {"x": []}),
-        ({"x": "float32[]", "k": "int32[] = 5"}, {"x": 0.1}),
+        ({"x": "float32[]", "k": "int32[] = 5"}, {"x": 0.1, "k": 5}),
+        ({"x": "float32[]", "k": "string[2] = ..."}, {"x": 0.1}),
         ({}, {}),
     ],
 )
@@ -175,6 +176,8 @@ def test_inner_open_dimensions_of_pictures_are_large_enough_for_a_convolution():
         ({"x": "float16[]"}, {"y": "float32[]"}, "grpc"),
         ({"x": "float32[]"}, {"y": "uint16[]"}, "grpc"),
         ({"x": "bfloat16[]"}, {"y": "complex128[]"}, "grpc"),
+        ({"x": "float32[]", "a": "int32[] = 5"}, {"y": "float32[]"}, None),
+        ({"x": "float32[]", "a": "int32[] = ..."}, {"y": "float32[]"}, "grpc"),
     ],
 )
 def test_what_rest_cannot_carry_goes_over_grpc(specs, outputs, transport):

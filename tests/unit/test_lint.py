@@ -197,7 +197,14 @@ METHODS = [
     ("regress", REGRESS, EXAMPLE, {"outputs": "float32[?, 1]"}, []),
     ("classify by another input", CLASSIFY, {"x": "string[?]"}, {"scores": "float32[?, 2]"}, ["examples-form"]),
     ("classify of floats", CLASSIFY, {"inputs": "float32[?]"}, {"scores": "float32[?, 2]"}, ["examples-form"]),
-    ("classify with more", CLASSIFY, EXAMPLE, {"scores": "float32[?, 2]", "z": "int32[?]"}, ["examples-form"]),
+    ("classify with another", CLASSIFY, EXAMPLE, {"scores": "float32[?, 2]", "z": "int32[?]"}, []),
+    (
+        "classify with two more",
+        CLASSIFY,
+        EXAMPLE,
+        {"scores": "float32[?, 2]", "y": "int32[?]", "z": "int32[?]"},
+        ["examples-form"],
+    ),
     ("classify without", CLASSIFY, EXAMPLE, {}, ["no-outputs", "examples-form"]),
     ("classes that are numbers", CLASSIFY, EXAMPLE, {"classes": "int64[?, 2]"}, ["examples-form"]),
     ("regress by another output", REGRESS, EXAMPLE, {"y": "float32[?]"}, ["examples-form"]),
@@ -213,6 +220,60 @@ METHODS = [
 def test_methods(tmp_path, method, inputs, outputs, expected):
     export(tmp_path, {"serving_default": {"inputs": inputs, "outputs": outputs, "method": method}})
     assert [rule for rule, _ in found(tmp_path)] == expected
+
+
+def test_examples_form_breaks_nobody_who_calls_predict(tmp_path):
+    """As with TensorFlow Serving's own half_plus_two, whose regress_x2_to_y3 takes floats."""
+    export(
+        tmp_path,
+        {
+            "regress_x2_to_y3": {
+                "inputs": {"inputs": "float32[?]"},
+                "outputs": {"outputs": "float32[?]"},
+                "method": REGRESS,
+            }
+        },
+    )
+    [*_, finding] = find_problems(inspect(tmp_path, None))
+    assert (finding.rule.id, finding.level) == ("examples-form", "risky") and "Predict may take it" in finding.sentence
+
+
+VARIABLES = [
+    ("all are restored", {"read": ["v"], "restored": ["v", "w"]}, []),
+    ("one is not", {"read": ["v", "w"], "restored": ["v"]}, ["variables-not-restored"]),
+    ("copies are, as Keras 3 exports by tf.saved_model.save", {"read": ["v"], "restored": ["copy"]}, ["variables-not-restored"]),
+    ("another node of the same name is", {"read": ["v"], "restored": ["v_1"], "shared": {"v_1": "v"}}, []),
+    ("nodes of two shared names", {"read": ["v"], "restored": ["v_1"], "shared": {"v": "a", "v_1": "b"}}, ["variables-not-restored"]),
+    ("the initialiser gives all of them values", {"read": ["v"], "initialised": ["v"]}, []),
+    ("nothing gives any a value", {"read": ["v"]}, ["variables-not-restored"]),
+    ("the initialiser gives it a value", {"read": ["v", "w"], "restored": ["v"], "initialised": ["w"]}, []),
+    ("a request gives it a value", {"read": ["v"], "restored": ["w"], "op": "AssignVariableOp"}, ["state-change"]),
+    ("no request reads it", {"read": [], "restored": ["w"], "unread": ["v"]}, []),
+    ("reference variables of TF1", {"read": ["v"], "restored": ["w"], "holder": "VariableV2"}, ["variables-not-restored"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "expected"), [case[1:] for case in VARIABLES], ids=[case[0] for case in VARIABLES])
+def test_variables_that_get_a_value_when_the_model_is_loaded(tmp_path, case, expected):
+    graph = tf.MetaGraphDef()
+    graph.meta_info_def.tags.append("serve")
+    graph.signature_def["serving_default"].CopyFrom(signature(**BATCHED))
+    names = {*case["read"], *case.get("restored", []), *case.get("initialised", []), *case.get("unread", [])}
+    for name in sorted(names):
+        node = graph.graph_def.node.add(name=name, op=case.get("holder", "VarHandleOp"))
+        if name in case.get("shared", {}):
+            node.attr["shared_name"].s = case["shared"][name].encode()
+    graph.graph_def.node.add(name="x", op="Placeholder")
+    graph.graph_def.node.add(name="y", op=case.get("op", "ReadVariableOp"), input=["x", *case["read"]])
+    if "restored" in case:
+        graph.graph_def.node.add(name="assign", op="AssignVariableOp", input=case["restored"])
+        graph.graph_def.node.add(name="restore_all", op="NoOp", input=["^assign"])
+        graph.saver_def.restore_op_name = "restore_all"
+    graph.graph_def.node.add(name="init", op="NoOp", input=[f"^{name}" for name in case.get("initialised", [])])
+    graph.collection_def["saved_model_main_op"].node_list.value.append("init")
+    write(tmp_path, graph)
+    incomplete = ["variables-incomplete"] if "restored" in case else []  # there is no variables/
+    assert [rule for rule, _ in found(tmp_path)] == incomplete + expected
 
 
 # what, signatures, tags, findings
@@ -420,7 +481,7 @@ def test_warm_up_files(tmp_path, content, complaint):
 
 def test_every_rule_is_found_in_a_table():
     tabled = {rule for *_, expected in TENSORS for rule, _ in expected}
-    tabled |= {rule for table in (METHODS, WHOLE, OPS) for *_, expected in table for rule in expected}
+    tabled |= {rule for table in (METHODS, WHOLE, OPS, VARIABLES) for *_, expected in table for rule in expected}
     elsewhere = {"tensor-not-in-graph", "variables-incomplete", "asset-missing", "warmup-fails"}
     assert tabled | elsewhere == {rule.id for rule in LINT_RULES}
     assert not tabled & elsewhere

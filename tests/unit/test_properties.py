@@ -168,6 +168,7 @@ class TestTrends:
             (lambda x: np.floor(x).astype("i8"), "increasing_in"),
             (lambda x: x.sum(), "increasing_in"),
             (lambda x: 1e3 - x * 1e-4, "increasing_in"),  # moves by less than float32 is compared with
+            (lambda x: np.array([1e3, 0, 0], "f4") - x * 1e-4, "increasing_in"),  # which grows with the largest
         ],
     )
     def test_one_that_holds(self, function, direction):
@@ -256,6 +257,26 @@ class TestTrends:
         asked = []
         self.broken(lambda x: x, array([100], "i8"), asked=asked)
         assert [int(x[0]) for x in asked] == [75, 101, 110, 200]
+
+    @pytest.mark.parametrize(
+        ("x", "one_of", "sent"),
+        [
+            (array([2, 8], "i4"), (8, 1, 2, 4), [[1, 4], [4, 8], [8, 8]]),
+            (array([2, 8], "f4"), (8, 1, 2, 4), [[1, 4], [4, 8], [8, 8]]),
+            (array([2, 8], BF16), (8, 1, 2, 4), [[1, 4], [4, 8], [8, 8]]),
+            (array([0.5], "f4"), (0.1, 0.5, NAN), [[np.float32(0.1)]]),
+            (array([3], "i8"), (1, 5), [[1], [5]]),  # a golden's own value is sent as it is
+            (array([1], "i8"), (1,), []),
+        ],
+    )
+    def test_what_is_one_of_a_set_stays_in_it(self, x, one_of, sent):
+        asked = []
+        ask = lambda inputs: asked.append(inputs["x"]) or {"y": inputs["x"]}  # noqa: E731
+        promises = Promises("s", {"x": Values(one_of=one_of)}, {"y": Values(increasing_in=("x",))})
+        assert (
+            find_broken_trends(promises, Batch(len(x), frozenset("x"), frozenset("y")), {"x": x}, {"y": x}, ask) == []
+        )
+        assert [point.tolist() for point in asked] == sent
 
     def test_a_request_that_is_refused_on_the_way(self):
         def function(x):

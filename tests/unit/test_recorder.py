@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_tfserving.golden.exact import write_tensor
+from pytest_tfserving.golden.output_rule import OutputRule
 from pytest_tfserving.golden.recorder import Recorder, Written
 from pytest_tfserving.golden.store import read_answer, read_cases
 from pytest_tfserving.golden.tolerance import Tolerance
@@ -57,6 +58,17 @@ def test_rest_alone_will_do(recorder, golden):
     recorder.write()
     assert answers_in(golden)["a"] == [1.0]
     assert read_cases(golden)[0].provenance == REST
+
+
+def test_transports_agree_by_what_is_asked_of_an_output(recorder, golden):
+    """A rule travels between processes as the tolerance does."""
+    unordered = Tolerance(outputs={"y": OutputRule(unordered=True)})
+    first, second = {"y": np.array([1, 2], "i4")}, {"y": np.array([2, 1], "i4")}
+    recorder.add(golden, "a", "rest", first, REST, unordered)
+    recorder.add(golden, "a", "grpc", second, GRPC, unordered)
+    other = Recorder()
+    other.merge(json.loads(json.dumps(recorder.to_plain())))
+    assert not other.write().refused
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from pytest_tfserving.contracts.batch import Batch, find_batch
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.promises import Padding, Promises
-from pytest_tfserving.contracts.relations import MOST_ROWS_ALONE, find_broken_relations
+from pytest_tfserving.contracts.relations import MOST_ROWS_ALONE, AtOnce, find_broken_relations
 from pytest_tfserving.errors import Code, RequestError, TensorError
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.grammar import parse_tensor_spec as spec
@@ -136,6 +136,10 @@ class TestRepeated:
         [found] = broken("repeated", Counter(), THREE)
         assert found.comparison.differences[0].differing == 3
 
+    def test_scalars(self):
+        for scalar in (np.array(b"a", object), np.array(1.5, "f4")):
+            assert broken("repeated", lambda x, y=scalar: {"y": y}, THREE) == []
+
     def test_nan_is_the_same_as_nan(self):
         assert broken("repeated", lambda x: {"y": x[:, 0] * np.nan}, THREE) == []
 
@@ -214,6 +218,21 @@ class TestAlone:
 
         assert broken("alone", rounding, THREE)
         assert broken("alone", rounding, THREE, tolerance=Tolerance(rtol=1e-3)) == []
+
+    @pytest.mark.parametrize(
+        ("tolerance", "holds"),
+        [
+            (None, True),
+            (Tolerance(rtol=1e-5), True),
+            (Tolerance(atol=1e-8), False),
+            (Tolerance(rtol=1e-9), False),
+        ],
+    )
+    def test_what_rounds_off_large_terms_is_much_of_a_value_near_zero(self, tolerance, holds):
+        def cancelling(x):  # as a sum of terms of 100 that is added in another order for one row
+            return {"y": x.sum(axis=1) + np.float32(1e-5 if len(x) == 1 else 0)}
+
+        assert (broken("alone", cancelling, x([100, 1], [1, -1]), tolerance=tolerance) == []) is holds
 
 
 class TestOrder:
@@ -328,6 +347,19 @@ class TestOtherWays:
 
         [found] = broken("rest-rows", row_sums, THREE, ways={"rest-rows": refuse})
         assert found.problem == str(error)
+
+    @pytest.mark.parametrize(("factors", "wrong"), [((1, 1, 1), None), ((1, 1 + 1e-7, 9), 3), ((9, 1, 1), 1)])
+    def test_each_of_several_answers_counts(self, factors, wrong):
+        way = AtOnce(lambda request: [{"y": row_sums(**request)["y"] * np.float32(by)} for by in factors])
+        found = broken("batching", row_sums, THREE, ways={"batching": way})
+        assert [one.variant for one in found] == ([f"answer {wrong} of 3 at once"] if wrong else [])
+
+    def test_several_at_once_that_are_refused(self):
+        def refuse(request):
+            raise TensorError("no")
+
+        [found] = broken("batching", row_sums, THREE, ways={"batching": AtOnce(refuse)})
+        assert found.problem == "no"
 
     def test_a_way_that_is_not_to_be_had_is_no_success(self):
         [found] = broken("in-process", row_sums, THREE, ways={"in-process": "the export is not on this machine"})

@@ -102,7 +102,7 @@ class TestTags:
             read_schema(directory)
         assert str(caught.value) == (
             f"no graph with tags {{serve}} in {directory}; it has {{test_saved_model}}; "
-            f"name them in the marker: tags=('test_saved_model',)"
+            f"name them: tags=('test_saved_model',) in a marker, --tags test_saved_model for a command"
         )
 
     def test_the_whole_set_of_tags_must_agree_in_any_order(self, tmp_path):
@@ -215,12 +215,20 @@ class TestDamage:
         with pytest.raises(ExportError, match=r"broken_vars/1/variables/variables\.index is missing"):
             read_schema(MODELS / "broken_vars" / "1")
 
+    def test_variables_that_nothing_restores_are_no_files(self, tmp_path):
+        """TF1's builder writes no variables/ where the initialiser gives every variable its value."""
+        graph = tf.MetaGraphDef(meta_info_def=tf.MetaGraphDef.MetaInfoDef(tags=["serve"]))
+        graph.graph_def.node.add(name="n", op="VariableV2")
+        (tmp_path / "saved_model.pb").write_bytes(tf.SavedModel(meta_graphs=[graph]).SerializeToString())
+        assert read_schema(tmp_path).signatures == {}
+
     @pytest.mark.parametrize("where", ["in the graph", "in a function"])
     @pytest.mark.parametrize(
         ("op", "is_variable"), [("VarHandleOp", True), ("VariableV2", True), ("Variable", True), ("Placeholder", False)]
     )
     def test_a_graph_needs_variables_if_it_has_such_operations(self, tmp_path, op, is_variable, where):
         graph = tf.MetaGraphDef(meta_info_def=tf.MetaGraphDef.MetaInfoDef(tags=["serve"]))
+        graph.saver_def.restore_op_name = "save/restore_all"
         nodes = graph.graph_def.node if where == "in the graph" else graph.graph_def.library.function.add().node_def
         nodes.add(name="n", op=op)
         (tmp_path / "saved_model.pb").write_bytes(tf.SavedModel(meta_graphs=[graph]).SerializeToString())

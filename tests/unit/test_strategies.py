@@ -246,7 +246,7 @@ class TestWhatCannotBeMadeUp:
                 signature(method="classify", inputs="string[?]"),
                 {},
                 "signature 'serving_default' (classify) takes serialized tf.Examples in 'inputs', which cannot be made up; "
-                'say which to send, for example inputs.inputs = { one_of = [{ b64 = "..." }] }',
+                'leave the signature out of [generated] signatures, or say which to send, for example inputs.inputs = { one_of = [{ b64 = "..." }] }',
             ),
         ],
     )  # fmt: skip
