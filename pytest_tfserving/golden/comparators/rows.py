@@ -111,7 +111,7 @@ def _are_among(scores: Array, other: Array, k: int, pair: Pair) -> Array:
     threshold = np.partition(scores, classes - k, axis=-1)[:, classes - k]
     best = np.argpartition(-other, k - 1, axis=-1)[:, :k] if k < classes else np.argsort(other, axis=-1)
     lowest = np.take_along_axis(scores, best, axis=-1).min(axis=-1)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         allowed = np.where(np.isfinite(threshold), pair.atol + pair.rtol * np.abs(threshold), 0.0)
         result: Array = lowest >= threshold - allowed
     return result
