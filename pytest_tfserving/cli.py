@@ -6,12 +6,13 @@ A command reads its own arguments, so that `pytest-tfserving serve --port=0` tak
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 from typing import NamedTuple, NoReturn
+
+from pytest_tfserving.suggestion import did_you_mean
 
 # A command line that cannot be meant, as argparse and pytest have it too.
 USAGE_ERROR = 2
@@ -84,5 +85,4 @@ def usage() -> str:
 
 def _unknown(name: str) -> str:
     kind = "option" if name.startswith("-") else "command"
-    close = difflib.get_close_matches(name, [*COMMANDS, "--help", "--version"], n=1)
-    return f"unknown {kind}: {name}" + (f"; did you mean {close[0]}?" if close else "")
+    return f"unknown {kind}: {name}{did_you_mean(name, [*COMMANDS, '--help', '--version'])}"

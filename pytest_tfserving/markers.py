@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from pytest_tfserving.errors import SpecError
 from pytest_tfserving.golden.output_rule import read_output_rules
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import DEFAULT_SIGNATURE
+from pytest_tfserving.suggestion import did_you_mean
 from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
@@ -214,8 +214,7 @@ def _bound(mark: pytest.Mark) -> dict[str, Any]:
     arguments = dict(zip(usage.keywords, mark.args, strict=False))
     for key, value in mark.kwargs.items():
         if key not in usage.keywords:
-            close = get_close_matches(key, usage.keywords, n=1)
-            hint = f"; did you mean {close[0]}=?" if close else ""
+            hint = did_you_mean(key, usage.keywords, "{}=".format)
             raise SpecError(f"{mark.name}: unknown keyword {key!r}{hint}\n{usage.line}")
         if key in arguments:
             raise SpecError(f"{mark.name}: {key} is given twice\n{usage.line}")

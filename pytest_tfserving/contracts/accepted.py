@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from pytest_tfserving.errors import SpecError
 from pytest_tfserving.findings import Acceptance, Policy
 from pytest_tfserving.rules.rule import LEVELS, Level
 from pytest_tfserving.rules.table import RULES, unknown_rule
+from pytest_tfserving.suggestion import did_you_mean
 from pytest_tfserving.toml import load
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
@@ -111,5 +111,4 @@ def _acceptance(entry: object, where: str) -> Acceptance:
 
 
 def _meant(value: object, known: tuple[str, ...] | list[str]) -> str:
-    close = get_close_matches(str(value), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return did_you_mean(str(value), known, repr)

@@ -10,6 +10,7 @@ from pytest_tfserving.compatibility import PromisedSignatures
 from pytest_tfserving.errors import ExportError, SpecError
 from pytest_tfserving.export import find_export, name_of_path
 from pytest_tfserving.savedmodel import DEFAULT_TAGS, read_schema
+from pytest_tfserving.suggestion import did_you_mean
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
@@ -56,9 +57,7 @@ def _contract(file: Path, name: str | None) -> PromisedSignatures:
     if name is None and len(models) > 1:
         raise SpecError(f"{file} has several models; say which: {', '.join(f'{file}{_MODEL_MARK}{n}' for n in models)}")
     if name is not None and name not in models:
-        close = get_close_matches(name, models, n=1)
-        meant = f"; did you mean {close[0]}?" if close else ""
-        raise SpecError(f"{file} has no model {name!r}{meant} (it has {', '.join(models)})")
+        raise SpecError(f"{file} has no model {name!r}{did_you_mean(name, models)} (it has {', '.join(models)})")
     [model] = models.values() if name is None else [models[name]]
     if not model.signatures:
         raise SpecError(f"{file} promises no signature: write [signatures.NAME] with inputs and outputs")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from pytest_tfserving.golden.store import Case, case_of, where
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.grammar import check_dimensions, parse_tensor_spec
 from pytest_tfserving.schema import DEFAULT_SIGNATURE
+from pytest_tfserving.suggestion import did_you_mean
 from pytest_tfserving.toml import KeyPath, dotted
 
 
@@ -249,8 +249,7 @@ class ModelReader:
     def _known_signature(self, path: KeyPath, name: str, signatures: Mapping[str, ExpectedSignature]) -> None:
         """Says so where the contract lists its signatures and this is none of them."""
         if signatures and name not in signatures:
-            close = get_close_matches(name, signatures, n=1)
-            meant = f"; did you mean {close[0]}?" if close else ""
+            meant = did_you_mean(name, signatures)
             self._say(
                 path, f"no [signatures.{dotted((name,))}] in this contract{meant} (known: {', '.join(signatures)})"
             )

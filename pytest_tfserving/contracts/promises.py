@@ -15,11 +15,11 @@ import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from pytest_tfserving.errors import SpecError
 from pytest_tfserving.schema import TensorSpec
+from pytest_tfserving.suggestion import did_you_mean
 
 # Ways to ask the same that must give the same answer (relations.py says what each does).
 Relation = Literal[
@@ -281,6 +281,5 @@ def _require_keys(table: Mapping[str, object], known: Iterable[str], where: str,
 def _require_known(name: str, known: Iterable[str], what: str, where: str, path: tuple[str, ...]) -> None:
     known = tuple(known)
     if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, known, repr)
         raise PromiseError(where, path, f"no such {what}: {name!r}{hint} (known: {', '.join(known) or 'none'})")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pytest_tfserving.contracts.keys import CONTRACT
 from pytest_tfserving.contracts.kinds import BasedPath, Problem
 from pytest_tfserving.errors import SpecError
 from pytest_tfserving.files import shown
+from pytest_tfserving.suggestion import did_you_mean
 from pytest_tfserving.toml import Document, KeyPath, load
 
 _MOST_SHOWN = 20
@@ -125,8 +125,7 @@ def _similar(missing: Path) -> str:
     if not os.path.isdir(missing.parent):  # noqa: PTH112  # as above
         return f"; there is no directory {missing.parent}"
     names = [path.name for path in missing.parent.glob("*.toml")]
-    close = get_close_matches(missing.name, names, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return did_you_mean(missing.name, names)
 
 
 def _error(problems: list[tuple[Document, int, str]]) -> SpecError:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pytest_tfserving.contracts.kinds import Kind, Problem
+from pytest_tfserving.suggestion import did_you_mean
 from pytest_tfserving.toml import KeyPath, dotted
 
 
@@ -141,8 +141,7 @@ class Table(Kind):
     def _unknown(self, name: str, path: KeyPath) -> str:
         if name in self.elsewhere:
             return f"unknown key {dotted((*path, name))}; {name} belongs {self.elsewhere[name]}"
-        close = get_close_matches(name, self.keys, n=1)
-        meant = f"; did you mean {close[0]}?" if close else ""
+        meant = did_you_mean(name, self.keys)
         return f"unknown key {dotted((*path, name))}{meant} (known: {', '.join(self.keys)})"
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pytest_tfserving.errors import SpecError
+from pytest_tfserving.suggestion import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,7 @@ def read_output_rule(where: str, given: object, base: Path) -> OutputRule:
         raise SpecError(f"{where} is {given!r}; a mapping of {', '.join(KEYS)} expected, such as {_EXAMPLE}")
     for key, value in given.items():
         if key not in _TAKES:
-            close = get_close_matches(str(key), KEYS, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+            meant = did_you_mean(str(key), KEYS, repr)
             raise SpecError(f"{where}: unknown key {key!r}{meant} (known: {', '.join(KEYS)})")
         expected, takes = _TAKES[key]
         if not takes(value):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pytest_tfserving.errors import Code, GoldenError, RequestError
+from pytest_tfserving.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from pytest_tfserving.tensors import Array
@@ -93,5 +93,4 @@ def read_expected_error(value: Any, place: str) -> ExpectedError:
 
 
 def _meant(word: Any, known: tuple[str, ...]) -> str:
-    close = get_close_matches(str(word), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return did_you_mean(str(word), known, repr)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 from pytest_tfserving.errors import SpecError
 from pytest_tfserving.golden.output_rule import OutputRule
+from pytest_tfserving.suggestion import did_you_mean
 
 # Where a test names no tolerance. float32 and float64 as numpy.allclose has it; the 16-bit types by their precision.
 _DEFAULT_RTOL = {"float16": 1e-3, "bfloat16": 1.6e-2}
@@ -52,8 +52,7 @@ def check_outputs_named(tolerance: Tolerance, known: Collection[str]) -> None:
     """Raises SpecError where a rule is of an output that there is not: it would never be applied."""
     for name in tolerance.outputs:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+            meant = did_you_mean(name, known, repr)
             raise SpecError(
                 f"outputs[{name!r}] is of no output{meant} (known: {', '.join(map(repr, sorted(known))) or 'none'})"
             )
