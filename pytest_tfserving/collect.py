@@ -11,6 +11,7 @@ import pytest
 from pytest_tfserving.errors import ContractWarning, SpecError, TFServingError
 from pytest_tfserving.fixtures import SESSION
 from pytest_tfserving.markers import build_request
+from pytest_tfserving.report.findings import printable
 
 if TYPE_CHECKING:
     from pytest_tfserving.assertions.subject import Subject
@@ -36,7 +37,7 @@ class ContractFile(pytest.File):
                 if model.key is None:
                     yield from _items(self, model)
                 else:
-                    yield ContractModel.from_parent(self, name=_escaped(model.key), model=model)
+                    yield ContractModel.from_parent(self, name=printable(model.key), model=model)
         except TFServingError as error:
             raise self.CollectError(str(error)) from None
 
@@ -106,11 +107,6 @@ class ContractItem(pytest.Item):
         return self.path, None, f"{parent.name}::{self.name}" if isinstance(parent, ContractModel) else self.name
 
 
-def _escaped(name: str) -> str:
-    r"""A name for a test's id: one line of what can be printed, with \n and the like for the rest, as pytest has it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
-
-
 def _items(parent: pytest.Collector, model: ModelContract) -> Iterator[ContractItem]:
     from pytest_tfserving.contracts.checks import SignatureCheck
     from pytest_tfserving.contracts.golden_items import find_golden_items, items_of
@@ -124,7 +120,7 @@ def _items(parent: pytest.Collector, model: ModelContract) -> Iterator[ContractI
     seen: dict[str, tuple[str | int, ...]] = {}
 
     def item(name: str, check: Check | None, *key: str | int, problem: str = "") -> ContractItem:
-        name = _escaped(name)
+        name = printable(name)  # one line, as pytest has the ids of its own
         if name in seen:
             raise SpecError(
                 f"{model.where(*key)}: two tests are called {name}, the other one is of {model.where(*seen[name])}; "

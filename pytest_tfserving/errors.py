@@ -106,3 +106,8 @@ class RequestError(TFServingError):
         where = f"model {model}, signature {signature}" if signature else f"model {model}"
         how = f"{transport}, HTTP {http_status}" if http_status else transport
         super().__init__(f"{code.name} over {how} ({where}): {message}")
+
+    @property
+    def may_be_no_answer(self) -> bool:
+        """Whether the code also stands for a server that is gone or hangs."""
+        return self.code in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)

@@ -165,11 +165,11 @@ def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> Generated
 
 
 def _invalid_kinds(mark: pytest.Mark, arguments: Mapping[str, object]) -> tuple[InvalidKind, ...]:
-    from pytest_tfserving.contracts.checks import INVALID_KINDS, REFUSED_BY_SERVER
+    from pytest_tfserving.contracts.checks import INVALID_KINDS, invalid_kinds
 
     given = arguments.get("invalid", True)
     if isinstance(given, bool):
-        return REFUSED_BY_SERVER if given else ()
+        return invalid_kinds(given)
     kinds = _texts(mark.name, "invalid", given)
     for kind in kinds:
         if kind not in INVALID_KINDS:

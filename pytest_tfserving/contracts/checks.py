@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,6 +19,13 @@ INVALID_KINDS: tuple[InvalidKind, ...] = get_args(InvalidKind)
 
 # What every server refuses, whatever the model does.
 REFUSED_BY_SERVER: tuple[InvalidKind, ...] = ("missing", "extra", "dtype")
+
+
+def invalid_kinds(given: bool | Sequence[InvalidKind]) -> tuple[InvalidKind, ...]:
+    """The kinds that `invalid` asks for: True is what every server refuses, False none."""
+    if isinstance(given, bool):
+        return REFUSED_BY_SERVER if given else ()
+    return tuple(given)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import REFUSED_BY_SERVER, InvalidKind
@@ -15,7 +15,8 @@ from pytest_tfserving.contracts.refusals import Invalid, invalid, possible_kinds
 from pytest_tfserving.contracts.rest_form import why_not_rest
 from pytest_tfserving.contracts.search import search
 from pytest_tfserving.contracts.strategies import inputs
-from pytest_tfserving.errors import Code, RequestError, ServerDiedError, SpecError, TensorError
+from pytest_tfserving.errors import RequestError, ServerDiedError, SpecError, TensorError
+from pytest_tfserving.golden.check import Predictor
 from pytest_tfserving.golden.refusal import ExpectedError, Refusal
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import Signature
@@ -27,20 +28,6 @@ USUAL_SEED = 0
 Arrays = Mapping[str, Array]
 Ask = Callable[[Arrays], Arrays]
 Judge = Callable[[Arrays, Arrays], Sequence[str]]
-
-# The codes of a server that is gone or hangs.
-_SILENT = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED)
-
-
-class Sender(Protocol):
-    """What sends a request with or without fitting it to the signature; both clients do."""
-
-    @property
-    def transport(self) -> str:
-        """`rest` or `grpc`."""
-
-    def predict(self, *, inputs: Arrays, signature_name: str, fit: bool) -> dict[str, Array]:
-        """The outputs by name. Raises RequestError where the server refuses."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +136,7 @@ def check_refusals(
     signature: Signature,
     expected: ExpectedSignature | None,
     promises: Promises | None,
-    senders: Sequence[Sender],
+    senders: Sequence[Predictor],
     *,
     examples: int,
     seed: int | None = None,
@@ -204,7 +191,7 @@ def _find(
 
 
 def _look_at_refusal(
-    signature: Signature, sender: Sender, request: Invalid, tolerance: Tolerance
+    signature: Signature, sender: Predictor, request: Invalid, tolerance: Tolerance
 ) -> RefusalFailure | None:
     failure = RefusalFailure("gone", signature, sender.transport, request)
 
@@ -228,7 +215,7 @@ def _look_at_refusal(
     return None
 
 
-def _answer(sender: Sender, signature: Signature, request: Arrays, *, fit: bool) -> Arrays | RequestError:
+def _answer(sender: Predictor, signature: Signature, request: Arrays, *, fit: bool) -> Arrays | RequestError:
     """The outputs, or the server's refusal. Raises RequestError and ServerDiedError where the server is gone."""
     try:
         return sender.predict(inputs=request, signature_name=signature.name, fit=fit)
@@ -239,7 +226,7 @@ def _answer(sender: Sender, signature: Signature, request: Arrays, *, fit: bool)
 
 
 def _is_gone(error: Exception) -> bool:
-    return isinstance(error, ServerDiedError) or (isinstance(error, RequestError) and error.code in _SILENT)
+    return isinstance(error, ServerDiedError) or (isinstance(error, RequestError) and error.may_be_no_answer)
 
 
 def _agree(one: Arrays | RequestError, other: Arrays | RequestError, tolerance: Tolerance) -> bool:

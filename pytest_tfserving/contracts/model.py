@@ -10,14 +10,13 @@ from typing import Any
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import (
-    REFUSED_BY_SERVER,
     CompatibleCheck,
     GeneratedCheck,
     GoldenFiles,
     GoldenRequest,
-    InvalidKind,
     LintCheck,
     PropertiesCheck,
+    invalid_kinds,
 )
 from pytest_tfserving.contracts.keys import MODEL_KEYS, POLICY_KEYS
 from pytest_tfserving.contracts.kinds import BasedPath, Problem
@@ -219,7 +218,7 @@ class ModelReader:
             checks[name] = GeneratedCheck(
                 own.promises,
                 given.get("examples"),
-                _invalid_kinds(given.get("invalid", True)),
+                invalid_kinds(given.get("invalid", True)),
                 own.tolerance,
             )
         return checks
@@ -276,9 +275,3 @@ def _files(given: Any) -> tuple[GoldenFiles, ...]:
 
 def _tolerance(table: Mapping[str, Any]) -> Tolerance:
     return Tolerance(table.get("rtol"), table.get("atol"), table.get("equal_nan", False))
-
-
-def _invalid_kinds(given: bool | list[InvalidKind]) -> tuple[InvalidKind, ...]:
-    if isinstance(given, bool):
-        return REFUSED_BY_SERVER if given else ()
-    return tuple(given)
