@@ -12,6 +12,7 @@ from pytest_tfserving.errors import ContractWarning, SpecError, TFServingError
 from pytest_tfserving.fixtures import SESSION
 from pytest_tfserving.markers import build_request
 from pytest_tfserving.report.findings import printable
+from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.assertions.subject import Subject
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from pytest_tfserving.contracts.checks import Check
     from pytest_tfserving.contracts.file import ModelContract
     from pytest_tfserving.serving import ServeRequest
-
-# Checks that read the export's files; the others need a server.
-_OF_FILES = ("compatible", "lint")
 
 
 class ContractFile(pytest.File):
@@ -73,8 +71,9 @@ class ContractItem(pytest.Item):
         super().__init__(**node)
         kind = self.name.partition("[")[0]
         # As of a test function: what the plugin's other hooks ask to know whether a test needs a server.
-        self.fixturenames = [] if kind in _OF_FILES else ["tfserving"]
-        if kind != "request":
+        marker = USAGE.get(f"tfserving_{kind}")
+        self.fixturenames = ["tfserving"] if marker is None or marker.asks_server else []
+        if marker is not None:  # a request has none
             self.add_marker(f"tfserving_{kind}")
         self._check = check
         self._problem = problem

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_tfserving.contracts import SUFFIX
 from pytest_tfserving.errors import Code, ContractWarning, SpecError, TFServingError
 from pytest_tfserving.fixtures import (
     SESSION,
@@ -35,10 +36,7 @@ _RUN_KEY = "tfserving_run"
 # A process that has closed its connections is gone a moment later, or writes its core for longer.
 _SECONDS_TO_END = 1.0
 
-_CONTRACT_FILE = ".tfserving.toml"
-
-# Markers whose assertions ask a server; those of the others read the export's files.
-_ASKING = ("tfserving_signature", "tfserving_golden", "tfserving_properties", "tfserving_generated")
+_ASKING = frozenset(name for name, usage in USAGE.items() if usage.asks_server)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,7 +87,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFile | None:
-    if not file_path.name.endswith(_CONTRACT_FILE):
+    if not file_path.name.endswith(SUFFIX):
         return None
     from pytest_tfserving.collect import ContractFile
 
@@ -118,7 +116,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """The markers' assertions need the server as if the test had asked for it."""
     names = getattr(item, "fixturenames", None)
-    if names is not None and "tfserving" not in names and any(item.get_closest_marker(name) for name in _ASKING):
+    if names is not None and "tfserving" not in names and any(mark.name in _ASKING for mark in item.iter_markers()):
         names.append("tfserving")
 
 

@@ -6,10 +6,15 @@ from typing import NamedTuple
 
 
 class Usage(NamedTuple):
-    """How a marker is written: its line for `pytest --markers`, and the keywords it takes."""
+    """How a marker is written: its line for `pytest --markers`, and the keywords it takes.
+
+    `asks_server` says that its assertion sends requests, or looks at what the server says of the model; those of others
+    read the export's files.
+    """
 
     line: str
     keywords: tuple[str, ...]
+    asks_server: bool = False
 
 
 USAGE = {
@@ -23,12 +28,14 @@ USAGE = {
         "tfserving_signature(name='serving_default', inputs=None, outputs=None, method=None): before the test's body, "
         "check that the export and the server have these tensors, such as inputs={'x': 'float32[batch, 3]'}",
         ("name", "inputs", "outputs", "method"),
+        asks_server=True,
     ),
     "tfserving_golden": Usage(
         "tfserving_golden(path, rtol=None, atol=None, equal_nan=False, outputs={}): one test for each golden case at "
         "`path` (a file, a directory or a glob; relative to the test file) and transport; single outputs may be "
         "compared otherwise, such as outputs={'scores': {'cosine': 0.999}}",
         ("path", "rtol", "atol", "equal_nan", "outputs"),
+        asks_server=True,
     ),
     "tfserving_compatible": Usage(
         "tfserving_compatible(baseline, fail_on='breaking', severities={}, accepted=()): before the test's body, check "
@@ -45,11 +52,13 @@ USAGE = {
         "rtol=None, atol=None, equal_nan=False): before the test's body, check what holds for every answer, such as "
         "outputs={'y': {'finite': True}}, same=['alone', 'grpc'], with the requests of the goldens at `requests`",
         ("signature", "inputs", "outputs", "same", "padding", "requests", "rtol", "atol", "equal_nan"),
+        asks_server=True,
     ),
     "tfserving_generated": Usage(
         "tfserving_generated(signature='serving_default', examples=None, invalid=('missing', 'extra', "
         "'dtype'), rtol=None, atol=None, equal_nan=False): before the test's body, send generated requests, which must "
         "be answered as the test's other markers promise, and invalid ones, which must be refused",
         ("signature", "examples", "invalid", "rtol", "atol", "equal_nan"),
+        asks_server=True,
     ),
 }

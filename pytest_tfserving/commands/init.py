@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.contracts import SUFFIX
 from pytest_tfserving.contracts.draft import draft, is_served, merge, one_line
-from pytest_tfserving.contracts.file import SUFFIX, ModelContract, read_contract
+from pytest_tfserving.contracts.file import ModelContract, read_contract
 from pytest_tfserving.errors import ExportError, SpecError, TFServingError
 from pytest_tfserving.export import find_export, name_of_path
 from pytest_tfserving.files import shown, write_text

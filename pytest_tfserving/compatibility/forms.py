@@ -114,10 +114,10 @@ def find_lost_calls(signature: str, old: PromisedSignature, new: PromisedSignatu
         known = new.inputs is not None and new.outputs is not None
         if known and fits(old.inputs, old.outputs) and not fits(new.inputs, new.outputs):
             yield Finding.of(
-                    rule,
-                    f"{signature} is {_call(new)} now, and {name} refuses it",
-                    signature=signature, old=_call(old), new=_call(new),
-                )  # fmt: skip
+                rule,
+                f"{signature} is {_call(new)} now, and {name} refuses it",
+                signature=signature, old=_call(old), new=_call(new),
+            )  # fmt: skip
 
 
 def _fits_classify(inputs: Specs | None, outputs: Specs | None) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.contracts import SUFFIX
 from pytest_tfserving.contracts.keys import CHECKS, CONTRACT
 from pytest_tfserving.contracts.kinds import Problem
 from pytest_tfserving.contracts.model import ModelContract, ModelReader
@@ -18,8 +19,6 @@ from pytest_tfserving.contracts.sources import Sources, merged, read_sources
 from pytest_tfserving.toml import dotted, quoted
 
 __all__ = ["SUFFIX", "Contract", "ModelContract", "read_contract"]
-
-SUFFIX = ".tfserving.toml"
 
 
 @dataclass(frozen=True)
