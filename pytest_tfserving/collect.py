@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfserving.errors import ContractWarning, SpecError, TFServingError
-from pytest_tfserving.fixtures import SESSION
+from pytest_tfserving.fixtures import RESULTS, SESSION
 from pytest_tfserving.markers import build_request
 from pytest_tfserving.report.findings import printable
+from pytest_tfserving.report.results import CheckResult
 from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
@@ -93,7 +94,12 @@ class ContractItem(pytest.Item):
         from pytest_tfserving.assertions.run import run_check
 
         subject = self.subject
-        failure = run_check(subject, self._check) if self._check else self._problem
+        if self._check:
+            failure: str | None = run_check(subject, self._check)
+        else:
+            failure = self._problem
+            subject.results.append(CheckResult("golden", subject.name, self.name, None, "failed", failure))
+        self.stash[RESULTS] = subject.results
         for note in subject.notes:
             file, _, line = self._where().rpartition(":")  # of an included file, where that asked for the check
             warnings.warn_explicit(note, ContractWarning, file, int(line))
@@ -108,8 +114,7 @@ class ContractItem(pytest.Item):
 
 def _items(parent: pytest.Collector, model: ModelContract) -> Iterator[ContractItem]:
     from pytest_tfserving.contracts.checks import SignatureCheck
-    from pytest_tfserving.contracts.golden_items import find_golden_items, items_of
-    from pytest_tfserving.golden.tolerance import Tolerance
+    from pytest_tfserving.contracts.golden_items import find_golden_items, inline_items_of
 
     transports = parent.config.stash[SESSION].settings.transports
     keywords = dict(model.model)
@@ -149,7 +154,7 @@ def _items(parent: pytest.Collector, model: ModelContract) -> Iterator[ContractI
         for golden in find_golden_items([goldens], transports):
             yield item(f"golden[{golden.id}]", golden.check, "goldens", number, problem=golden.problem)
     for case in model.requests:
-        for golden in items_of(case, transports, Tolerance(), inline=True):
+        for golden in inline_items_of(case, transports):
             yield item(f"request[{golden.id}]", golden.check, "requests", case.id)
     for name, properties in model.properties.items():
         yield item(f"properties[{name}]", properties, "properties", name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfserving.errors import SpecError, TFServingError
+from pytest_tfserving.report.results import CheckResult
 from pytest_tfserving.session import Session
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
 SESSION = pytest.StashKey[Session]()
+# What became of the checks of a test, in order; its report takes them along.
+RESULTS = pytest.StashKey[list[CheckResult]]()
 
 
 @pytest.fixture(name="tfserving")

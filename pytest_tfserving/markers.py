@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfserving.errors import SpecError
-from pytest_tfserving.golden.output_rule import read_output_rules
+from pytest_tfserving.golden.output_rule import read_output_rules, read_overall_rules
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.schema import DEFAULT_SIGNATURE
 from pytest_tfserving.suggestion import did_you_mean
@@ -17,7 +17,14 @@ from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.contracts.check import ExpectedSignature
-    from pytest_tfserving.contracts.checks import Check, GeneratedCheck, GoldenRequest, InvalidKind, PropertiesCheck
+    from pytest_tfserving.contracts.checks import (
+        Baseline,
+        Check,
+        GeneratedCheck,
+        GoldenRequest,
+        InvalidKind,
+        PropertiesCheck,
+    )
     from pytest_tfserving.contracts.promises import Promises
     from pytest_tfserving.findings import Policy
     from pytest_tfserving.schema import TensorSpec
@@ -98,7 +105,25 @@ def golden_request(mark: pytest.Mark, base: Path) -> GoldenRequest:
 
     arguments = _bound(mark)
     pattern = _required(mark, arguments, "path", str | Path)
-    return GoldenRequest(GoldenFiles(str(pattern), base), tolerance_of(mark.name, arguments, base))
+    overall = {}
+    if arguments.get("overall") is not None:
+        overall = read_overall_rules(mark.name, arguments["overall"], base)
+    return GoldenRequest(
+        GoldenFiles(str(pattern), base),
+        tolerance_of(mark.name, arguments, base),
+        _flag(mark.name, arguments, "together") or bool(overall),
+        overall,
+        _baseline(mark, arguments.get("against"), base),
+    )
+
+
+def _baseline(mark: pytest.Mark, given: object, base: Path) -> Baseline | None:
+    """An export, relative to `base`, or the number of another version."""
+    if given is None:
+        return None
+    expected = "an export, or a version's number, such as against='exports/1' or against=1,"
+    baseline = _of_type(mark.name, "against", given, str | Path | int, expected)
+    return baseline if isinstance(baseline, int) else base / baseline
 
 
 def checks_of(marks: Iterable[pytest.Mark], base: Path) -> list[Check]:

@@ -31,6 +31,7 @@ class Option(NamedTuple):
     default: Any = None
     choices: tuple[str, ...] = ()
     repeatable: bool = False
+    is_flag: bool = False
     when_bare: str | None = None
     metavar: str | None = None
     convert: Callable[[str], Any] = str
@@ -62,6 +63,15 @@ class Option(NamedTuple):
         return value
 
 
+def _flag(text: str) -> bool:
+    """Whether something is switched on. Raises ValueError for any other word."""
+    if text.lower() in _ON:
+        return True
+    if text.lower() in _OFF:
+        return False
+    raise ValueError(text)
+
+
 def _seconds(text: str) -> float:
     """A time that ends. Raises ValueError for any other."""
     seconds = float(text)
@@ -79,6 +89,13 @@ def _count(text: str) -> int:
 
 
 _SECONDS = "number of seconds"
+_ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+def _switch(name: str, text: str) -> Option:
+    """An option that is on or off; its flag takes no value."""
+    return Option(name, text, is_flag=True, default=False, convert=_flag, expects=f"word such as {_ON[1]} or {_OFF[1]}")
+
 
 OPTIONS = (
     Option("backend", "what serves the models", "auto", choices=BACKENDS),
@@ -99,6 +116,10 @@ OPTIONS = (
         choices=UPDATE_MODES,
         when_bare="changed",
     ),
+    _switch("update_in_ci", "record goldens in CI too, where a run that would is refused otherwise"),
+    _switch("remove_unused", "remove the goldens that no test uses"),
+    Option("report", "write a page of what was checked and what moved (needs the extra `report`)", metavar="FILE.html"),
+    Option("json", "write the same for machines", metavar="FILE.json"),
     Option(
         "max_examples",
         "at most how many generated requests a check sends, whatever contracts say",
@@ -136,6 +157,10 @@ class Settings(NamedTuple):
     model: tuple[str, ...]
     transport: str
     update: str | None
+    update_in_ci: bool
+    remove_unused: bool
+    report: str | None
+    json: str | None
     max_examples: int | None
     seed: int | None
     startup_timeout: float

@@ -12,6 +12,7 @@ import pytest
 from pytest_tfserving.contracts import SUFFIX
 from pytest_tfserving.errors import Code, ContractWarning, SpecError, TFServingError
 from pytest_tfserving.fixtures import (
+    RESULTS,
     SESSION,
     requested,
     tfserving_fixture,
@@ -21,6 +22,7 @@ from pytest_tfserving.fixtures import (
     tfserving_server,
 )
 from pytest_tfserving.options import OPTIONS, Settings
+from pytest_tfserving.report.results import CheckResult, ItemResult
 from pytest_tfserving.session import Session
 from pytest_tfserving.usage import USAGE
 
@@ -49,6 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             settings["metavar"] = option.metavar
         if option.repeatable:
             settings["action"] = "append"
+        if option.is_flag:
+            settings |= {"action": "store_const", "const": "true"}
         if option.when_bare:
             settings |= {"nargs": "?", "const": option.when_bare}
         group.addoption(option.flag, **settings)
@@ -69,7 +73,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     run = getattr(config, "workerinput", {}).get(_RUN_KEY)
     where = Path(run) if run else None
-    config.stash[SESSION] = Session(settings, lambda line: _say(config, line), where, config.get_verbosity())
+    session = Session(settings, lambda line: _say(config, line), where, config.get_verbosity())
+    config.stash[SESSION] = session
+    if session.wants_results and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Gathering(session))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -137,6 +144,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
                 served.check_alive(within=_SECONDS_TO_END if Code.UNAVAILABLE.name in report.longreprtext else 0.0)
         except TFServingError as error:
             report.sections.append(("tfserving server", str(error)))
+    session = item.config.stash[SESSION]
+    if session.wants_results and _is_ours(item) and (report.when == "call" or not report.passed):
+        # pytest-xdist carries a report's attributes to the controller, where all of them are gathered.
+        vars(report)["tfserving"] = [result._asdict() for result in item.stash.get(RESULTS, [])]
     return report
 
 
@@ -203,6 +214,27 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         session.close()
 
 
+class _Gathering:
+    """Takes the results of all tests from their reports, in the process that writes reports of the run."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        results = getattr(report, "tfserving", None)
+        if results is not None:
+            checks = tuple(CheckResult(**plain) for plain in results)
+            self._session.results.append(
+                ItemResult(report.nodeid, report.outcome, report.duration, report.longreprtext, checks)
+            )
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    """Whether a test asks a served model, or checks one."""
+    names = getattr(item, "fixturenames", ())
+    return RESULTS in item.stash or any(name == "tfserving" or name.startswith("tfserving_") for name in names)
+
+
 def _run_assertions(item: pytest.Function) -> None:
     __tracebackhide__ = True
     parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
@@ -227,6 +259,9 @@ def _run_assertions(item: pytest.Function) -> None:
         failures += [run_check(subject, check) for check in checks]
         if golden is not None:
             failures.append(run_check(subject, golden.check) if golden.check else golden.problem)
+            if golden.problem:
+                subject.results.append(CheckResult("golden", subject.name, golden.id, None, "failed", golden.problem))
+        item.stash[RESULTS] = subject.results
         for note in subject.notes:
             item.warn(ContractWarning(note))
     text = "\n\n".join(failure for failure in failures if failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:  # a session costs nothing until a test needs a server
     from pytest_tfserving.backends.run import Run
     from pytest_tfserving.golden.recorder import Recorder, Written
     from pytest_tfserving.reference.process import Reference
+    from pytest_tfserving.report.results import ItemResult
     from pytest_tfserving.serving import Serving
 
 
@@ -30,12 +32,18 @@ class Session:
         self.verbosity = verbosity
         self.tally = Tally()
         self.written: Written | None = None
+        self.results: list[ItemResult] = []
         self._say = say
         self._run_directory = run_directory
         self._run: Run | None = None
         self._serving: Serving | None = None
         self._recorder: Recorder | None = None
         self._references: dict[tuple[Path, tuple[str, ...]], Reference] = {}
+
+    @property
+    def wants_results(self) -> bool:
+        """Whether anything of this run is written that tells what each check came to."""
+        return bool(self.settings.report or self.settings.json or os.environ.get("GITHUB_STEP_SUMMARY"))
 
     @property
     def run(self) -> Run:

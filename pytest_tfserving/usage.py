@@ -31,10 +31,12 @@ USAGE = {
         asks_server=True,
     ),
     "tfserving_golden": Usage(
-        "tfserving_golden(path, rtol=None, atol=None, equal_nan=False, outputs={}): one test for each golden case at "
-        "`path` (a file, a directory or a glob; relative to the test file) and transport; single outputs may be "
-        "compared otherwise, such as outputs={'scores': {'cosine': 0.999}}",
-        ("path", "rtol", "atol", "equal_nan", "outputs"),
+        "tfserving_golden(path, rtol=None, atol=None, equal_nan=False, outputs={}, together=False, overall={}, "
+        "against=None): one test for each golden case at `path` (a file, a directory or a glob; relative to the test "
+        "file) and transport; single outputs may be compared otherwise, such as outputs={'scores': {'cosine': 0.999}}, "
+        "all cases be one test, with what holds overall={'label': {'argmax': True, 'differing': 0.005}}, and answers "
+        "be compared with those of another export or version, such as against='exports/1'",
+        ("path", "rtol", "atol", "equal_nan", "outputs", "together", "overall", "against"),
         asks_server=True,
     ),
     "tfserving_compatible": Usage(

@@ -8,14 +8,43 @@ from typing import Any
 from pytest_tfserving.assertions.subject import Subject
 from pytest_tfserving.contracts import checks
 from pytest_tfserving.errors import TFServingError
+from pytest_tfserving.files import shown
+from pytest_tfserving.report.results import CheckResult, Status
 
 
 def run_check(subject: Subject, check: checks.Check) -> str | None:
-    """The text of the check's failure, or None where it holds. What cannot be checked at all fails too."""
+    """The text of the check's failure, or None where it holds. What cannot be checked at all fails too.
+
+    The subject's `results` get one more.
+    """
+    subject.evidence, subject.recorded = [], False
     try:
-        return _assertion(check)(subject, check)
+        failure = _assertion(check)(subject, check)
     except TFServingError as error:
-        return f"{type(error).__name__}: {error}"
+        failure = f"{type(error).__name__}: {error}"
+    kind, about, transport = _what(check)
+    status: Status = "failed" if failure else "recorded" if subject.recorded else "held"
+    subject.results.append(CheckResult(kind, subject.name, about, transport, status, failure or "", subject.evidence))
+    return failure
+
+
+def _what(check: checks.Check) -> tuple[str, str, str | None]:
+    """A check's kind, what it is about, and its transport."""
+    match check:
+        case checks.SignatureCheck():
+            return "signature", check.expected.name, None
+        case checks.GoldenCheck():
+            return ("request" if check.inline else "golden"), check.case.where, check.transport
+        case checks.GoldenSetCheck():
+            return "golden", check.name, check.transport
+        case checks.CompatibleCheck():
+            return "compatible", shown(check.baseline), None
+        case checks.LintCheck():
+            return "lint", "", None
+        case checks.PropertiesCheck():
+            return "properties", check.promises.signature, None
+        case checks.GeneratedCheck():
+            return "generated", check.promises.signature, None
 
 
 def _assertion(check: checks.Check) -> Callable[[Subject, Any], str | None]:
@@ -29,6 +58,10 @@ def _assertion(check: checks.Check) -> Callable[[Subject, Any], str | None]:
             from pytest_tfserving.assertions.golden import check_golden
 
             return check_golden
+        case checks.GoldenSetCheck():
+            from pytest_tfserving.assertions.golden_set import check_golden_set
+
+            return check_golden_set
         case checks.CompatibleCheck():
             from pytest_tfserving.assertions.export import check_compatible
 

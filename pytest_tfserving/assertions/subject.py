@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.errors import SpecError
+from pytest_tfserving.report.results import CheckResult
 from pytest_tfserving.savedmodel import read_schema
 from pytest_tfserving.schema import ModelSchema, Signature
 from pytest_tfserving.served import Served
@@ -19,7 +21,8 @@ class Subject:
 
     `signatures` are those that the same test or contract file expects: what they say of dimensions holds in every
     answer. `node_id` is the test's, for the commands that failures print. `notes` collects what does not fail the
-    check and should be read all the same.
+    check and should be read all the same, `results` what became of each check. `evidence` and `recorded` are of the
+    check that runs: what a report shows of it, and whether its answer is to be written.
     """
 
     def __init__(
@@ -30,6 +33,9 @@ class Subject:
         self.signatures = signatures
         self.node_id = node_id
         self.notes: list[str] = []
+        self.results: list[CheckResult] = []
+        self.evidence: list[dict[str, Any]] = []
+        self.recorded = False
 
     @property
     def name(self) -> str:

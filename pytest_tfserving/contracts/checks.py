@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.promises import Promises
 from pytest_tfserving.findings import Policy
+from pytest_tfserving.golden.output_rule import OutputRule
 from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.tolerance import Tolerance
 
@@ -28,6 +29,10 @@ def invalid_kinds(given: bool | Sequence[InvalidKind]) -> tuple[InvalidKind, ...
     return tuple(given)
 
 
+# What answers are compared with in place of recorded ones: an export, or another version of the one under test.
+Baseline = Path | int
+
+
 @dataclass(frozen=True)
 class SignatureCheck:
     """The export and the server have the signature."""
@@ -39,13 +44,31 @@ class SignatureCheck:
 class GoldenCheck:
     """A case's request over one transport is answered as recorded, or refused as it says.
 
-    An `inline` case stands in a contract file, into which no answer is recorded.
+    An `inline` case stands in a contract file, into which no answer is recorded. With `against` the answer is compared
+    with a baseline's in place of the recorded one.
     """
 
     case: Case
     transport: str
     tolerance: Tolerance
     inline: bool = False
+    against: Baseline | None = None
+
+
+@dataclass(frozen=True)
+class GoldenSetCheck:
+    """The requests of many cases over one transport are answered as recorded (or as a baseline does), as one test.
+
+    `name` is what the set was called where it was asked for. `overall` has, by output, what is asked of the values of
+    all cases together; such an output's names, dtypes and shapes alone are compared case by case.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    transport: str
+    tolerance: Tolerance
+    overall: Mapping[str, OutputRule] = field(default_factory=dict, hash=False)
+    against: Baseline | None = None
 
 
 @dataclass(frozen=True)
@@ -73,10 +96,16 @@ class GoldenFiles:
 
 @dataclass(frozen=True)
 class GoldenRequest:
-    """Golden cases that are asked for, and how close an answer must be."""
+    """Golden cases that are asked for, and how close an answer must be.
+
+    `together` makes one test of all of them (GoldenSetCheck), which `overall` implies.
+    """
 
     files: GoldenFiles
     tolerance: Tolerance
+    together: bool = False
+    overall: Mapping[str, OutputRule] = field(default_factory=dict, hash=False)
+    against: Baseline | None = None
 
 
 @dataclass(frozen=True)
@@ -105,4 +134,4 @@ class GeneratedCheck:
     tolerance: Tolerance = field(default_factory=Tolerance)
 
 
-Check = SignatureCheck | GoldenCheck | CompatibleCheck | LintCheck | PropertiesCheck | GeneratedCheck
+Check = SignatureCheck | GoldenCheck | GoldenSetCheck | CompatibleCheck | LintCheck | PropertiesCheck | GeneratedCheck

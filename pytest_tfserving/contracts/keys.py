@@ -101,6 +101,11 @@ _OUTPUT_RULE = Table(
     example="{ cosine = 0.999 }",
 )
 
+_OVERALL_RULE = Table(
+    {key: kind for key, kind in _OUTPUT_RULE.keys.items() if key != "custom"},
+    example="{ argmax = true, differing = 0.005 }",
+)
+
 _GOLDEN = Table(
     {
         "path": Key(_PATHS, "Files, directories or globs of golden cases.", required=True),
@@ -108,6 +113,17 @@ _GOLDEN = Table(
         "outputs": Key(
             Named(_OUTPUT_RULE, f"{{ scores = {_OUTPUT_RULE.example} }}", "how values are compared, by output"),
             "What holds for single outputs in place of that.",
+        ),
+        "together": Key(Flag(), "Whether all cases are one test, which sends several requests at a time."),
+        "overall": Key(
+            Named(
+                _OVERALL_RULE, "{ label = { argmax = true, differing = 0.005 } }", "what holds of all cases, by output"
+            ),
+            "What holds for outputs of all cases together, which are one test then.",
+        ),
+        "against": Key(
+            Either((PathText('"exports/1"'), Number("1", whole=True, least=0))),
+            "An export, or the number of another version, whose answers stand in place of recorded ones.",
         ),
     },
     example=f"{{ path = {_GOLDENS} }}",

@@ -147,15 +147,26 @@ class ModelReader:
         tables = enumerate(given) if isinstance(given, list) else [(None, given)]
         for number, table in tables:
             place: KeyPath = ("goldens",) if number is None else ("goldens", number)
-            tolerance = replace(_tolerance(table), outputs=self._output_rules(place, table))
+            tolerance = replace(_tolerance(table), outputs=self._output_rules(place, table, "outputs"))
+            overall = self._output_rules(place, table, "overall")
+            against = table.get("against")
             for index, files in enumerate(_files(table["path"])):
                 inner = (index,) if isinstance(table["path"], list) else ()
-                yield (*place, "path", *inner), GoldenRequest(files, tolerance)
+                yield (
+                    (*place, "path", *inner),
+                    GoldenRequest(
+                        files,
+                        tolerance,
+                        table.get("together", False) or bool(overall),
+                        overall,
+                        against.absolute if isinstance(against, BasedPath) else against,
+                    ),
+                )
 
-    def _output_rules(self, place: KeyPath, table: Mapping[str, Any]) -> dict[str, OutputRule]:
+    def _output_rules(self, place: KeyPath, table: Mapping[str, Any], key: str) -> dict[str, OutputRule]:
         rules = {}
-        for name, given in table.get("outputs", {}).items():
-            path = (*place, "outputs", name)
+        for name, given in table.get(key, {}).items():
+            path = (*place, key, name)
             with self._at(path):
                 custom = given.get("custom")
                 base = custom.base if isinstance(custom, BasedPath) else Path()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -44,14 +44,16 @@ class RowPredictor(Protocol):
 class Outcome:
     """One case over one transport. `comparison` is None where no answer was there to compare with.
 
-    `to_record` says that the answer must be written: there was none, it differed, or every one is wanted. A case that
-    expects a refusal has `refusal` alone: no inputs, outputs or comparison, and nothing to record.
+    `expected` is what the answer was compared with, recorded or a baseline's. `to_record` says that the answer must be
+    written: there was none, it differed, or every one is wanted. A case that expects a refusal has `refusal` alone: no
+    inputs, outputs or comparison, and nothing to record.
     """
 
     case: Case
     transport: str
     signature: Signature
     inputs: Mapping[str, Array]
+    expected: Mapping[str, Array] | None
     outputs: Mapping[str, Array]
     comparison: Comparison | None
     to_record: bool
@@ -65,10 +67,20 @@ class Outcome:
         return self.comparison is None or self.comparison.holds or self.to_record
 
 
-def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: Tolerance, update: str | None) -> Outcome:
-    """Sends a case and compares what comes back.
+def check_case(
+    case: Case,
+    client: Predictor,
+    schema: ModelSchema,
+    tolerance: Tolerance,
+    update: str | None,
+    *,
+    baseline: Predictor | None = None,
+    overall: Collection[str] = (),
+) -> Outcome:
+    """Sends a case and compares what comes back, with what the `baseline` answers where one is given.
 
     A case that expects a refusal is sent as it is written, whether or not it fits the signature, and never recorded.
+    Of outputs in `overall` no values are compared: those are judged over many cases (overall.py).
     Raises GoldenError where the case has no answer and none is to be recorded, or does not fit the signature;
     RequestError where the server refuses it, or gives no answer where it should refuse; SpecError where the tolerance
     has a rule of an output that no signature has, or that says nothing of its dtype.
@@ -79,6 +91,17 @@ def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: To
         return _check_refusal(case, case.expected_error, client, schema)
     signature = _signature(case, schema)
     inputs = case_inputs(case, signature)
+    if baseline is not None:
+        update = None  # what another export answers is recorded nowhere
+    expected = _ask_baseline(case, baseline, signature, inputs) if baseline else _recorded(case, signature, update)
+    outputs = _ask(case, client, signature, inputs)
+    comparison = None if expected is None else compare(expected, outputs, tolerance, specs_alone=overall)
+    to_record = must_record(comparison, update)
+    return Outcome(case, client.transport, signature, inputs, expected, outputs, comparison, to_record)
+
+
+def _recorded(case: Case, signature: Signature, update: str | None) -> dict[str, Array] | None:
+    """The answer that the case has; None where one is to be recorded."""
     try:
         expected = expected_outputs(case, signature) if case.answer is not None else None
     except GoldenError:
@@ -87,6 +110,10 @@ def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: To
         expected = None  # an answer that no longer fits the signature is one that differs
     if expected is None and update is None:
         raise GoldenError(f"{case.where} has no outputs yet; record them with `pytest --tfserving-update`")
+    return expected
+
+
+def _ask(case: Case, client: Predictor, signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
     if "instances" in case.request and client.transport == "rest":
         rows: RowPredictor = client  # type: ignore[assignment]  # REST's client takes both forms
         outputs = rows.predict(instances=case.request["instances"], signature_name=signature.name)
@@ -94,8 +121,19 @@ def check_case(case: Case, client: Predictor, schema: ModelSchema, tolerance: To
         outputs = client.predict(inputs=inputs, signature_name=signature.name)
     if case.output_filter:
         outputs = {name: array for name, array in outputs.items() if name in case.output_filter}
-    comparison = compare(expected, outputs, tolerance) if expected is not None else None
-    return Outcome(case, client.transport, signature, inputs, outputs, comparison, must_record(comparison, update))
+    return outputs
+
+
+def _ask_baseline(
+    case: Case, baseline: Predictor, signature: Signature, inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What the baseline answers. Raises GoldenError where it refuses what the export under test may well answer."""
+    try:
+        return _ask(case, baseline, signature, inputs)
+    except RequestError as error:
+        raise GoldenError(
+            f"{case.where}: the baseline refuses it, so there is nothing to compare with: {error}"
+        ) from error
 
 
 def _check_refusal(case: Case, expected: ExpectedError, client: Predictor, schema: ModelSchema) -> Outcome:
@@ -107,7 +145,7 @@ def _check_refusal(case: Case, expected: ExpectedError, client: Predictor, schem
         refusal = Refusal(expected, error, {})
         if error.may_be_no_answer and not refusal.holds:
             raise
-    return Outcome(case, client.transport, signature, {}, {}, None, False, refusal)
+    return Outcome(case, client.transport, signature, {}, None, {}, None, False, refusal)
 
 
 def _send_as_written(case: Case, client: Predictor, signature: Signature) -> dict[str, Array]:

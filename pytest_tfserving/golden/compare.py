@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from pytest_tfserving.golden.comparators.elements import compare_exactly, compare_ulps, compare_within
@@ -15,10 +15,17 @@ from pytest_tfserving.tensors import Array, as_array, name_of
 _ELSEWHERE = OutputRule()
 
 
-def compare(expected: Mapping[str, Array], served: Mapping[str, Array], tolerance: Tolerance) -> Comparison:
+def compare(
+    expected: Mapping[str, Array],
+    served: Mapping[str, Array],
+    tolerance: Tolerance,
+    *,
+    specs_alone: Collection[str] = (),
+) -> Comparison:
     """Compares answers output by output: names, dtypes and shapes exactly, values as the tolerance says.
 
-    Raises SpecError where a rule of an output says nothing of its dtype.
+    The values of outputs in `specs_alone` are not compared. Raises SpecError where a rule of an output says nothing of
+    its dtype.
     """
     differences: list[Difference] = []
     for output in [*expected, *(name for name in sorted(served) if name not in expected)]:
@@ -27,7 +34,11 @@ def compare(expected: Mapping[str, Array], served: Mapping[str, Array], toleranc
         elif output not in expected:
             differences.append(Difference(output, "unexpected", "-", describe(served[output])))
         else:
-            differences += _compare_one(output, expected[output], served[output], tolerance)
+            found = _compare_specs(output, expected[output], served[output])
+            if found is None and output not in specs_alone:
+                pair = pair_of(output, expected[output], served[output], tolerance)
+                differences += _compare_values_of(pair, tolerance)
+            differences += [found] if found else []
     return Comparison(tuple(differences), tolerance)
 
 
@@ -36,20 +47,27 @@ def describe(array: Array) -> str:
     return f"{name_of(array)}[{', '.join(map(str, array.shape))}]"
 
 
-def _compare_one(output: str, expected: Array, served: Array, tolerance: Tolerance) -> list[Difference]:
+def pair_of(output: str, expected: Array, served: Array, tolerance: Tolerance) -> Pair:
+    """Both sides of one output, of one dtype and shape, with the limits that hold for it."""
     dtype = name_of(expected)
-    kind = "dtype" if dtype != name_of(served) else "shape" if expected.shape != served.shape else ""
-    if kind:
-        return [Difference(output, kind, describe(expected), describe(served))]
     if dtype == "string":  # a test's own text is no bytes yet
         expected, served = as_array(expected, dtype), as_array(served, dtype)
-    rule = tolerance.outputs.get(output, _ELSEWHERE)
-    limits = tolerance.of_output(rule) if rule is not _ELSEWHERE else tolerance
-    pair = Pair(output, dtype, expected, served, *limits.of(dtype), limits.equal_nan)
-    return [found for difference in _broken(pair, rule) if (found := _beyond(difference, rule.differing))]
+    rule = tolerance.outputs.get(output)
+    limits = tolerance.of_output(rule) if rule is not None else tolerance
+    return Pair(output, dtype, expected, served, *limits.of(dtype), limits.equal_nan)
 
 
-def _broken(pair: Pair, rule: OutputRule) -> Iterator[Difference | None]:
+def _compare_specs(output: str, expected: Array, served: Array) -> Difference | None:
+    kind = "dtype" if name_of(expected) != name_of(served) else "shape" if expected.shape != served.shape else ""
+    return Difference(output, kind, describe(expected), describe(served)) if kind else None
+
+
+def _compare_values_of(pair: Pair, tolerance: Tolerance) -> list[Difference]:
+    rule = tolerance.outputs.get(pair.output, _ELSEWHERE)
+    return [found for difference in broken(pair, rule) if (found := beyond(difference, rule.differing))]
+
+
+def broken(pair: Pair, rule: OutputRule) -> Iterator[Difference | None]:
     """What of an output breaks its rule, key by key."""
     if not pair.expected.size:
         return
@@ -91,7 +109,7 @@ def _compare_values(pair: Pair, rule: OutputRule) -> Difference | None:
     return compare_exactly(pair)
 
 
-def _beyond(difference: Difference | None, allowed: float) -> Difference | None:
+def beyond(difference: Difference | None, allowed: float) -> Difference | None:
     """The difference, unless as large a share may be wrong. An answer as a whole is no share of anything."""
     if difference is None or difference.unit == "answer" or not allowed:
         return difference

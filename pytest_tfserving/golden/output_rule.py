@@ -68,6 +68,21 @@ def read_output_rules(where: str, given: object, base: Path) -> dict[str, Output
     return {str(name): read_output_rule(f"{where}: outputs[{name!r}]", rule, base) for name, rule in given.items()}
 
 
+def read_overall_rules(where: str, given: object, base: Path) -> dict[str, OutputRule]:
+    """The rules by output of a whole set of cases. Raises SpecError that begins with `where`."""
+    if not isinstance(given, Mapping):
+        raise SpecError(f"{where}: overall={given!r}; rules by output expected, such as {_EXAMPLE_OVERALL}")
+    return {str(name): read_overall_rule(f"{where}: overall[{name!r}]", rule, base) for name, rule in given.items()}
+
+
+def read_overall_rule(where: str, given: object, base: Path) -> OutputRule:
+    """What is asked of one output of all cases together. Raises SpecError that begins with `where`."""
+    rule = read_output_rule(where, given, base)
+    if rule.custom is not None:
+        raise SpecError(f"{where}: custom is of one answer; give it in outputs")
+    return rule
+
+
 def read_output_rule(where: str, given: object, base: Path) -> OutputRule:
     """One output's rule. Raises SpecError that begins with `where`."""
     if not isinstance(given, Mapping) or not given:
@@ -135,5 +150,6 @@ _TAKES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 }
 KEYS = tuple(_TAKES)
 _EXAMPLE = "{'scores': {'cosine': 0.999}}"
+_EXAMPLE_OVERALL = "{'label': {'argmax': True, 'differing': 0.005}}"
 
 assert {field.name for field in fields(OutputRule)} == {*KEYS, "base"}

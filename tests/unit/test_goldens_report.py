@@ -26,6 +26,7 @@ def failure(expected, served, *, provenance=None, run=None, verbosity=0, encodin
         transport="grpc",
         signature=Signature("serving_default", {}, {}),
         inputs={},
+        expected=expected,
         outputs=served,
         comparison=compare(expected, served, Tolerance(**tolerance)),
         to_record=False,
