@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,14 +14,15 @@ from pytest_tfserving.fixtures import RESULTS, SESSION
 from pytest_tfserving.markers import build_request
 from pytest_tfserving.report.findings import printable
 from pytest_tfserving.report.results import CheckResult
+from pytest_tfserving.schema import DEFAULT_SIGNATURE
 from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.assertions.subject import Subject
     from pytest_tfserving.contracts.check import ExpectedSignature
-    from pytest_tfserving.contracts.checks import Check
+    from pytest_tfserving.contracts.checks import Check, LatencyCheck
     from pytest_tfserving.contracts.file import ModelContract
-    from pytest_tfserving.serving import ServeRequest
+    from pytest_tfserving.serve_request import ServeRequest
 
 
 class ContractFile(pytest.File):
@@ -78,7 +80,7 @@ class ContractItem(pytest.Item):
             self.add_marker(f"tfserving_{kind}")
         self._check = check
         self._problem = problem
-        self._request = request
+        self.serve_request = request
         self._signatures = signatures
         self._where = where
 
@@ -87,7 +89,7 @@ class ContractItem(pytest.Item):
         """The model that the check is about."""
         from pytest_tfserving.assertions.subject import Subject
 
-        return Subject(self.config.stash[SESSION], self._request, self._signatures, self.nodeid)
+        return Subject(self.config.stash[SESSION], self.serve_request, self._signatures, self.nodeid)
 
     def runtest(self) -> None:
         """Fails with the check's own text, which names the contract's line."""
@@ -160,3 +162,15 @@ def _items(parent: pytest.Collector, model: ModelContract) -> Iterator[ContractI
         yield item(f"properties[{name}]", properties, "properties", name)
     for name, generated in model.generated.items():
         yield item(f"generated[{name}]", generated, "generated")
+    for place, latency in model.latency.items():
+        yield item(_latency_name(latency, seen), latency, *place)
+
+
+def _latency_name(check: LatencyCheck, seen: Collection[str]) -> str:
+    """`latency`, or `latency[SIGNATURE-TRANSPORT-against]` with what is not by default; of equal ones with a number."""
+    words = [] if check.signature == DEFAULT_SIGNATURE else [check.signature]
+    words += [check.transport] if check.transport else []
+    words += ["against"] if check.against is not None else []
+    numbered = ([*words, str(number)] if number > 1 else words for number in count(1))
+    names = (f"latency[{'-'.join(words)}]" if words else "latency" for words in numbered)
+    return next(name for name in names if name not in seen)

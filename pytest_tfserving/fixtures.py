@@ -16,8 +16,8 @@ from pytest_tfserving.session import Session
 if TYPE_CHECKING:
     from pytest_tfserving.clients.grpc import GrpcClient
     from pytest_tfserving.clients.rest import RestClient
+    from pytest_tfserving.serve_request import ServeRequest
     from pytest_tfserving.served import Served
-    from pytest_tfserving.serving import ServeRequest
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
@@ -99,6 +99,7 @@ class ServerFactory:
         labels: Mapping[str, int] | None = None,
         tags: Sequence[str] = ("serve",),
         server_args: Sequence[str] = (),
+        isolated: bool = False,
     ) -> Any:
         """The served model of an export; or, of several on one server (`models`, name -> path), a dict by name.
 
@@ -110,7 +111,7 @@ class ServerFactory:
 
         if (path is None) == (models is None):
             raise SpecError("tfserving_server takes either a path or models={name: path}")
-        shared: dict[str, object] = {"tags": tuple(tags), "server_args": tuple(server_args)}
+        shared: dict[str, object] = {"tags": tuple(tags), "server_args": tuple(server_args), "isolated": isolated}
         if models is not None:
             if name or version is not None or label or labels:
                 raise SpecError("tfserving_server: with models= give version, label and labels in each model's mapping")

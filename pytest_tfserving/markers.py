@@ -21,14 +21,16 @@ if TYPE_CHECKING:
         Baseline,
         Check,
         GeneratedCheck,
+        GoldenFiles,
         GoldenRequest,
         InvalidKind,
+        LatencyCheck,
         PropertiesCheck,
     )
     from pytest_tfserving.contracts.promises import Promises
     from pytest_tfserving.findings import Policy
     from pytest_tfserving.schema import TensorSpec
-    from pytest_tfserving.serving import ServeRequest
+    from pytest_tfserving.serve_request import ServeRequest
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
@@ -48,7 +50,7 @@ def build_request(
     `options` are the keywords of the `tfserving` marker, for the server and for each model. Raises SpecError that
     begins with `where`.
     """
-    from pytest_tfserving.serving import ModelRequest, ServeRequest
+    from pytest_tfserving.serve_request import ModelRequest, ServeRequest
 
     models = []
     for name, given in paths.items():
@@ -75,6 +77,7 @@ def build_request(
         tuple(models),
         tags=_texts(where, "tags", options.get("tags", ("serve",))),
         server_args=_texts(where, "server_args", options.get("server_args", ())),
+        isolated=_flag(where, options, "isolated"),
     )
 
 
@@ -147,27 +150,24 @@ def checks_of(marks: Iterable[pytest.Mark], base: Path) -> list[Check]:
     found += [check for check in properties if check.requests]
     promises = {check.promises.signature: check.promises for check in properties}
     found += [_generated(m, promises) for m in by_name.get("tfserving_generated", ())]
+    found += [_latency(m, base) for m in by_name.get("tfserving_latency", ())]
     return found
 
 
 def _properties(mark: pytest.Mark, base: Path, generated: set[str]) -> PropertiesCheck:
     """What a `tfserving_properties` marker promises; its requests may be missing where some are `generated`."""
-    from pytest_tfserving.contracts.checks import GoldenFiles, PropertiesCheck
+    from pytest_tfserving.contracts.checks import PropertiesCheck
     from pytest_tfserving.contracts.promises import read_promises
 
     arguments = _bound(mark)
     signature = _signature_name(mark, arguments)
     table = {key: arguments[key] for key in ("inputs", "outputs", "same", "padding") if arguments.get(key) is not None}
-    requests = arguments.get("requests") or ()
-    requests = [requests] if isinstance(requests, str | Path) else requests
-    if not isinstance(requests, Sequence) or not all(isinstance(pattern, str | Path) for pattern in requests):
-        raise SpecError(f"{mark.name}: requests={requests!r}; a path or a list of paths was expected")
-    if not requests and signature not in generated:
+    files = _golden_files(mark, arguments, "requests", base)
+    if not files and signature not in generated:
         raise SpecError(
             f"{mark.name}: which requests? Give requests='goldens/...', whose inputs are sent, or mark the test "
             f"tfserving_generated({signature!r}) as well\n{USAGE[mark.name].line}"
         )
-    files = tuple(GoldenFiles(str(pattern), base) for pattern in requests)
     promises = read_promises(signature, table, mark.name)
     return PropertiesCheck(promises, files, tolerance=tolerance_of(mark.name, arguments))
 
@@ -187,6 +187,37 @@ def _generated(mark: pytest.Mark, promises: Mapping[str, Promises]) -> Generated
         _invalid_kinds(mark, arguments),
         tolerance_of(mark.name, arguments),
     )
+
+
+def _latency(mark: pytest.Mark, base: Path) -> LatencyCheck:
+    from pytest_tfserving.contracts.checks import LatencyCheck
+    from pytest_tfserving.golden.case import TRANSPORTS
+    from pytest_tfserving.latency.plan import read_plan
+
+    arguments = _bound(mark)
+    plan, budget = read_plan(arguments, mark.name)
+    transport = arguments.get("transport")
+    if transport not in (None, *TRANSPORTS):
+        raise SpecError(f"{mark.name}: transport={transport!r}; {' or '.join(TRANSPORTS)} was expected")
+    return LatencyCheck(
+        plan,
+        budget,
+        _signature_name(mark, arguments),
+        transport,
+        _golden_files(mark, arguments, "request", base),
+        against=_baseline(mark, arguments.get("against"), base),
+    )
+
+
+def _golden_files(mark: pytest.Mark, arguments: Mapping[str, object], key: str, base: Path) -> tuple[GoldenFiles, ...]:
+    """The golden files that a keyword gives as a path or as a list of paths; none where it is not given."""
+    from pytest_tfserving.contracts.checks import GoldenFiles
+
+    given = arguments.get(key) or ()
+    patterns = [given] if isinstance(given, str | Path) else given
+    if not isinstance(patterns, Sequence) or not all(isinstance(pattern, str | Path) for pattern in patterns):
+        raise SpecError(f"{mark.name}: {key}={patterns!r}; a path or a list of paths was expected")
+    return tuple(GoldenFiles(str(pattern), base) for pattern in patterns)
 
 
 def _invalid_kinds(mark: pytest.Mark, arguments: Mapping[str, object]) -> tuple[InvalidKind, ...]:

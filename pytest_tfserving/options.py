@@ -32,7 +32,7 @@ class Option(NamedTuple):
     choices: tuple[str, ...] = ()
     repeatable: bool = False
     is_flag: bool = False
-    when_bare: str | None = None
+    when_bare: str | float | None = None
     metavar: str | None = None
     convert: Callable[[str], Any] = str
     expects: str = ""
@@ -80,6 +80,14 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _seconds_or_off(text: str) -> float | None:
+    """Seconds, or a word for some or none; 1 is the word. Raises ValueError for any other."""
+    try:
+        return _REUSE_SECONDS if _flag(text) else None
+    except ValueError:
+        return _seconds(text)
+
+
 def _count(text: str) -> int:
     """How many. Raises ValueError for none, and for what is no number."""
     count = int(text)
@@ -89,6 +97,8 @@ def _count(text: str) -> int:
 
 
 _SECONDS = "number of seconds"
+# What a bare --tfserving-reuse stands for.
+_REUSE_SECONDS = 600.0
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -141,6 +151,14 @@ OPTIONS = (
         convert=_seconds,
         expects=_SECONDS,
     ),
+    Option(
+        "reuse",
+        f"leave servers up for the next run, until nobody has used them for SECONDS (bare: {_REUSE_SECONDS:g})",
+        when_bare=_REUSE_SECONDS,
+        metavar="SECONDS",
+        convert=_seconds_or_off,
+        expects=f"{_SECONDS}, nor on or off",
+    ),
     Option("request_timeout", "seconds until a request must be answered", 30.0, convert=_seconds, expects=_SECONDS),
     Option("server_arg", "an extra flag for the server, such as --enable_batching", repeatable=True, metavar="ARG"),
 )
@@ -164,6 +182,7 @@ class Settings(NamedTuple):
     max_examples: int | None
     seed: int | None
     startup_timeout: float
+    reuse: float | None
     request_timeout: float
     server_arg: tuple[str, ...]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from pytest_tfserving.usage import USAGE
 if TYPE_CHECKING:
     from pytest_tfserving.collect import ContractFile
     from pytest_tfserving.contracts.golden_items import GoldenItem
+    from pytest_tfserving.serve_request import ServeRequest
     from pytest_tfserving.served import Served
 
 __all__ = ["tfserving_fixture", "tfserving_golden", "tfserving_grpc", "tfserving_rest", "tfserving_server"]
@@ -163,6 +165,25 @@ def _served_to(item: pytest.Item) -> list[Served]:
     return []
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Servers start as soon as it is known which of them the run wants."""
+    config = session.config
+    asking = [item for item in session.items if "tfserving" in getattr(item, "fixturenames", ())]
+    if not asking or config.option.collectonly:
+        return
+    ours = config.stash[SESSION]
+    found: dict[object, ServeRequest] = {}
+    for item in asking:
+        of_contract: ServeRequest | None = getattr(item, "serve_request", None)
+        mark = item.get_closest_marker("tfserving")
+        key = of_contract or (id(mark), item.path.parent)  # a module has one mark for all of its tests
+        if key not in found:
+            with suppress(TFServingError):  # the test itself will say so
+                found[key] = of_contract or requested(item, ours)
+    ours.serving.plan(found.values())
+
+
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     if not any("tfserving" in getattr(item, "fixturenames", ()) for item in items):
         return []
@@ -193,6 +214,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"served by {choice}: {software}")
     for model, words in session.tally.by_model().items():
         terminalreporter.line(f"  {model}: {', '.join(words)}")
+    for line in session.tally.measured:
+        terminalreporter.line(f"  {line}")
     for name in session.unused_candidates:
         known = ", ".join(sorted(session.tally.models))
         terminalreporter.line(f"--tfserving-model {name}=...: no test asked for that model, only for {known}", red=True)

@@ -27,7 +27,8 @@ class Served:
     """A model that a server serves, as tests see it. Started or only addressed, it looks the same.
 
     `name` is the model's name on the server, `endpoint` where that answers, `backend` what serves it, `provenance`
-    what is known of the software behind it, `export` the export on disk, or None where only an address is known.
+    what is known of the software behind it, `export` the export on disk, or None where only an address is known;
+    `reused` is `reused, up for 3 min` where an earlier run has started the server, else empty.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Served:
         self.endpoint = started.endpoint
         self.provenance = started.provenance
         self.backend = started.provenance["backend"]
+        self.reused = server.reused if server else ""
         self.export = export
         self.export_directory = export_directory
         self.export_schema = export_schema
@@ -97,7 +99,7 @@ class Served:
         return Strategies(self.schema)
 
     def logs(self) -> str:
-        """All that the server has written so far; empty for one that was only addressed."""
+        """All that the server has written in this run so far; empty for one that was only addressed."""
         return self._server.logs() if self._server else ""
 
     def check_alive(self, doing: str = "during the run", within: float = 0.0) -> None:

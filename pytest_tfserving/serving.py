@@ -2,65 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_tfserving.backends.base import ServableSpec, ServerSpec, Started
 from pytest_tfserving.backends.choose import Choice, choose
 from pytest_tfserving.backends.run import KeptServer, Run
 from pytest_tfserving.endpoint import Endpoint, Servable
-from pytest_tfserving.errors import BackendError, ExportError, SpecError, TFServingError
-from pytest_tfserving.export import Export, find_export, name_of_path
+from pytest_tfserving.errors import BackendError, SpecError, StartupError, TFServingError
+from pytest_tfserving.exports import CheckedExport, Exports
 from pytest_tfserving.options import Settings
+from pytest_tfserving.serve_request import ModelRequest, ServeRequest
 from pytest_tfserving.served import Served
-
-if TYPE_CHECKING:
-    from pytest_tfserving.schema import ModelSchema
+from pytest_tfserving.sharing import share
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
+# Servers that are started before a test asks; each of them takes a core while it starts.
+_STARTED_AHEAD = 2
 
-@dataclass(frozen=True)
-class ModelRequest:
-    """One model as a marker or a factory call asks for it.
+# Every model of a server is loaded before any of them answers: nobody shall wait for a large one of somebody else's.
+_MOST_BYTES_SHARED = 64_000_000
 
-    `name` defaults to the export's own; `version` or `label` choose among its versions, the newest otherwise;
-    `labels` gives a started server its version labels.
-    """
-
-    path: Path
-    name: str | None = None
-    version: int | None = None
-    label: str | None = None
-    labels: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def servable(self) -> Servable:
-        """What clients ask the server for."""
-        return Servable(self.name or name_of_path(self.path), self.version, self.label)
-
-
-@dataclass(frozen=True)
-class ServeRequest:
-    """One server as it is asked for: its models, and what they share."""
-
-    models: tuple[ModelRequest, ...]
-    tags: tuple[str, ...] = ("serve",)
-    server_args: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """A requested model whose export was found to be whole: its requested version, and that version's schema."""
-
-    export: Export
-    version: int
-    schema: ModelSchema
-    spec: ServableSpec
+# How a server that ends at its start names what did not load (tensorflow_serving/model_servers/server_core.cc).
+_BLAMED = re.compile(r"\{name: (\S+) version: \d+\} due to error")
 
 
 class Serving:
@@ -71,10 +41,11 @@ class Serving:
 
     def __init__(self, settings: Settings, run: Callable[[], Run], say: Callable[[str], None]) -> None:
         self.settings = settings
+        self.exports = Exports(settings)
         self._run = run
         self._say = say
         self._outcomes: dict[ServeRequest, dict[str, Served] | TFServingError] = {}
-        self._overridden: set[str] = set()
+        self._shared: dict[ServeRequest, ServeRequest] = {}
         self.requested: set[str] = set()
 
     @cached_property
@@ -88,14 +59,40 @@ class Serving:
             has_address=bool(settings.rest_url or settings.grpc_target),
         )
 
+    def plan(self, requests: Iterable[ServeRequest]) -> None:
+        """Has small models of several requests served by one server (sharing.py), and starts the first of the servers.
+
+        They are started while whatever comes before the first test goes on. An error of a request is left for the test
+        that makes it.
+        """
+        if self.settings.is_remote:
+            return
+        wanted = dict.fromkeys(requests)
+        self._share(filter(self._is_small, wanted))
+        for request in list(dict.fromkeys(self._shared.get(one, one) for one in wanted))[:_STARTED_AHEAD]:
+            with suppress(TFServingError, OSError):
+                if self.choice.backend != "remote":
+                    self._start(request)
+
     def serve(self, request: ServeRequest) -> dict[str, Served]:
         """The models of a request by name, available.
 
         Raises ExportError before anything is started where an export cannot be served, BackendError and StartupError
         where no server comes up; the same error again for the same request. Raises ServerDiedError, with the end of the
-        log, where the server has ended since.
+        log, where the server has ended since. Where it was shared, the next to ask gets one of its own.
         """
-        self.requested.update(model.servable.name for model in request.models)
+        self.requested.update(model.servable.name for model in request.models if not model.fixed)
+        whole = self._shared.get(request)
+        if whole is None:
+            return self._serve_once(request)
+        try:
+            served = self._serve_once(whole)
+        except BackendError as error:
+            self._part(whole, error)
+            return self.serve(request)
+        return {model.servable.name: served[model.servable.name] for model in request.models}
+
+    def _serve_once(self, request: ServeRequest) -> dict[str, Served]:
         outcome = self._outcomes.get(request)
         if outcome is None:
             try:
@@ -109,35 +106,52 @@ class Serving:
             served.check_alive()
         return outcome
 
-    def directory_of(self, model: ModelRequest) -> Path:
-        """The SavedModel that would be served for a request, --tfserving-model applied; nothing in it is read.
+    def _part(self, whole: ServeRequest, error: BackendError) -> None:
+        """Of a server that failed, gives the models that it blames servers of their own, and of one that ended all."""
+        users = [one for one, its in self._shared.items() if its == whole]
+        blamed = set(_BLAMED.findall(str(error))) if isinstance(error, StartupError) else set()
+        rest = [one for one in users if not blamed & {model.servable.name for model in one.models}]
+        for one in users:
+            del self._shared[one]
+        [first, *_] = str(error).splitlines()
+        if blamed and len(rest) < len(users):
+            self._share(rest)
+            self._say(f"{first}; {', '.join(sorted(blamed))} and the {len(rest)} others are served apart")
+        else:
+            self._say(f"{first}; each of its {len(whole.models)} models is served alone")
 
-        Raises ExportError where there is none. A remote server's own files cannot be looked at: it is the export on
-        this machine that is meant.
-        """
-        self.requested.add(model.servable.name)
+    def _share(self, requests: Iterable[ServeRequest]) -> None:
+        self._shared |= {one: whole for one, whole in share(requests).items() if one != whole}
+
+    def _is_small(self, request: ServeRequest) -> bool:
+        """Whether the exports of a request are whole, and loaded before anybody notices: others wait for all of it."""
         try:
-            export = find_export(self._candidate(model) or model.path)
-        except ExportError as error:
-            if not self.settings.is_remote:
-                raise
-            raise ExportError(
-                f"{error}\nThe files of a remote server cannot be looked at; say where the export is on this machine "
-                f"with --tfserving-model {model.servable.name}=PATH, or leave the test out (-m 'not tfserving_lint')"
-            ) from error
-        return _version_of(export, _requested_version(model, export, addressed=self.settings.is_remote), model)
+            checked = [self.exports.check(model, request.tags, may_be_absent=False) for model in request.models]
+        except TFServingError:
+            return False
+        directories = [Path(path) for found in checked if found for _, path in found.spec.versions]
+        sizes = (file.stat().st_size for directory in directories for file in directory.rglob("*") if file.is_file())
+        return sum(sizes) <= _MOST_BYTES_SHARED
+
+    def directory_of(self, model: ModelRequest) -> Path:
+        """The SavedModel that would be served for a request (Exports.directory_of)."""
+        self.requested.add(model.servable.name)
+        return self.exports.directory_of(model)
 
     def served_with(self, served: Served, *server_args: str) -> Served:
         """The same model on a server with further flags. Raises BackendError where servers are not ours to start."""
         if self.choice.backend == "remote":
             raise BackendError(f"{' '.join(server_args)} cannot be given to a remote server")
         request = next(r for r, outcome in self._outcomes.items() if served in _models_of(outcome))
-        return self.serve(replace(request, server_args=(*request.server_args, *server_args)))[served.name]
+        [model] = [model for model in request.models if model.servable.name == served.name]
+        alone = replace(request, models=(model,), server_args=(*request.server_args, *server_args))
+        return self.serve(alone)[served.name]
 
     def served_to(self, request: ServeRequest) -> list[Served]:
         """The models that an equal request was given; none where it failed or was never made."""
-        outcome = self._outcomes.get(request)
-        return _models_of(outcome) if outcome else []
+        outcome = self._outcomes.get(self._shared.get(request, request))
+        names = [model.servable.name for model in request.models]
+        return [served for served in _models_of(outcome) if served.name in names] if outcome else []
 
     def everything_served(self) -> list[Served]:
         """All models that were served so far."""
@@ -149,17 +163,18 @@ class Serving:
             served.close()
 
     def _serve(self, request: ServeRequest) -> list[Served]:
-        names = [model.servable.name for model in request.models]
-        if len(set(names)) < len(names):
-            raise SpecError(f"the models of one server need names of their own: {', '.join(names)}; give name=")
-        remote = self.choice.backend == "remote"
-        checked = [self._check(model, request.tags, may_be_absent=remote) for model in request.models]
-        server = None
-        if remote:
+        _refuse_equal_names(request)
+        server, started = None, Started(Endpoint(), {})
+        if self.choice.backend == "remote":
             endpoint = Endpoint.of_addresses(self.settings.rest_url, self.settings.grpc_target)
             started = Started(endpoint, {"backend": "remote"})
+            # What another model is compared with need not be the export that lies at its path here.
+            checked = [
+                None if model.fixed else self.exports.check(model, request.tags, may_be_absent=True)
+                for model in request.models
+            ]
         else:
-            server = self._run().server(self._server_spec(request, [found.spec for found in checked if found]))
+            server, checked = self._start(request)
             for transport in self.settings.transports:  # loaded while the server starts
                 import_module(f"pytest_tfserving.clients.{transport}")
             started = server.wait_started(self._say)
@@ -167,6 +182,15 @@ class Serving:
             self._wait_available(model.servable, started, found, server)
             for model, found in zip(request.models, checked, strict=True)
         ]
+
+    def _start(self, request: ServeRequest) -> tuple[KeptServer, list[CheckedExport | None]]:
+        """The run's server for a request: started now, unless it has been. Its exports are checked before."""
+        checked = [self.exports.check(model, request.tags, may_be_absent=False) for model in request.models]
+        return self._server(self._server_spec(request, [found.spec for found in checked if found])), checked
+
+    def _server(self, spec: ServerSpec) -> KeptServer:
+        reuse = self.settings.reuse
+        return self._run().server(spec) if reuse is None else self._run().leased_server(spec, reuse)
 
     def _server_spec(self, request: ServeRequest, models: list[ServableSpec]) -> ServerSpec:
         return ServerSpec(
@@ -179,7 +203,7 @@ class Serving:
         )
 
     def _wait_available(
-        self, servable: Servable, started: Started, found: _Checked | None, server: KeptServer | None
+        self, servable: Servable, started: Started, found: CheckedExport | None, server: KeptServer | None
     ) -> Served:
         served = Served(
             servable,
@@ -194,67 +218,12 @@ class Serving:
         served.wait_available(self.settings.startup_timeout)
         return served
 
-    def _check(self, model: ModelRequest, tags: tuple[str, ...], *, may_be_absent: bool) -> _Checked | None:
-        """The model's export, its requested version read and found whole.
 
-        None where it may be absent and is: a remote server's export need not be on this machine. One that was named
-        for this run must be.
-        """
-        from pytest_tfserving.savedmodel import read_schema
-
-        path = self._candidate(model) or model.path
-        try:
-            export = find_export(path)
-        except ExportError:
-            if may_be_absent and path is model.path:
-                return None
-            raise
-        version = _requested_version(model, export, addressed=may_be_absent)
-        numbers = sorted({version, *(number for _, number in model.labels)})
-        directories = {number: _version_of(export, number, model) for number in numbers}
-        schemas = {number: read_schema(directory, tags) for number, directory in directories.items()}
-        versions = tuple((number, str(directory)) for number, directory in directories.items())
-        spec = ServableSpec(model.servable.name, versions, model.labels)
-        return _Checked(export, version, schemas[version], spec)
-
-    def _candidate(self, model: ModelRequest) -> Path | None:
-        """The path of --tfserving-model for this model; a path without NAME= can only mean the one model of a run."""
-        name = model.servable.name
-        path, is_bare = self.settings.candidate(name)
-        if path is None:
-            return None
-        if is_bare:
-            self._overridden.add(name)
-            if len(self._overridden) > 1:
-                names = ", ".join(sorted(self._overridden))
-                raise SpecError(
-                    f"--tfserving-model {path} names no model, and this run has several: {names}; "
-                    f"write --tfserving-model NAME={path}"
-                )
-        return Path(path)
+def _refuse_equal_names(request: ServeRequest) -> None:
+    names = [model.servable.name for model in request.models]
+    if len(set(names)) < len(names):
+        raise SpecError(f"the models of one server need names of their own: {', '.join(names)}; give name=")
 
 
 def _models_of(outcome: dict[str, Served] | TFServingError) -> list[Served]:
     return list(outcome.values()) if isinstance(outcome, dict) else []
-
-
-def _version_of(export: Export, number: int, model: ModelRequest) -> Path:
-    if number not in export.versions:
-        there = ", ".join(map(str, sorted(export.versions)))
-        raise ExportError(f"no version {number} of {model.servable.name} in {export.path}; there is {there}")
-    return export.versions[number]
-
-
-def _requested_version(model: ModelRequest, export: Export, *, addressed: bool) -> int:
-    """The version that a request means on a server that is started from the export."""
-    if model.version is not None:
-        return model.version
-    if model.label is None or addressed:
-        return export.latest
-    labels = dict(model.labels)
-    if model.label not in labels:
-        raise SpecError(
-            f"label {model.label!r} of {model.servable.name}: a started server has the labels that it is given; "
-            f"add labels={{{model.label!r}: {export.latest}}}"
-        )
-    return labels[model.label]

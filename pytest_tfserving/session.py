@@ -135,6 +135,7 @@ class Tally:
         self.failed: Counter[tuple[str, str]] = Counter()
         self.backends: dict[str, str] = {}
         self.models: set[str] = set()
+        self.measured: list[str] = []
 
     def note(self, model: str, what: str, *, held: bool) -> None:
         """Counts one check: `what` is a kind of _NOUNS with what it was about, such as `signature serving_default`."""
@@ -149,7 +150,8 @@ class Tally:
         self.models |= serving.requested
         for served in serving.everything_served():
             software = ", ".join(f"{key} {value}" for key, value in served.provenance.items() if key != "backend")
-            self.backends[str(serving.choice)] = software or str(served.endpoint)
+            reused = f" ({served.reused})" if served.reused else ""
+            self.backends[str(serving.choice)] = (software or str(served.endpoint)) + reused
 
     def to_plain(self) -> dict[str, Any]:
         """The counts as plain values."""
@@ -158,6 +160,7 @@ class Tally:
             "failed": [(*key, count) for key, count in self.failed.items()],
             "backends": self.backends,
             "models": sorted(self.models),
+            "measured": self.measured,
         }
 
     def merge(self, plain: Mapping[str, Any]) -> None:
@@ -167,20 +170,23 @@ class Tally:
                 counter[model, what] += count
         self.backends.update(plain["backends"])
         self.models.update(plain["models"])
+        self.measured += plain["measured"]
 
     def by_model(self) -> dict[str, list[str]]:
         """For each model what was checked, in words: `2 signatures`, `3 golden cases over rest`, `1 lint`.
 
-        What is checked twice, such as a signature that many tests expect, counts once; golden cases count each time.
+        What is checked twice, such as a signature that many tests expect, counts once; golden cases and measurements
+        count each time.
         """
         checked: Counter[tuple[str, str]] = Counter()
         failed: Counter[tuple[str, str]] = Counter()
         for key in sorted(self.checked):
             model, what = key
             kind = what.partition(" ")[0]
-            group = (model, what if kind == "golden" else kind)
-            checked[group] += self.checked[key] if kind == "golden" else 1
-            failed[group] += self.failed[key] if kind == "golden" else min(self.failed[key], 1)
+            counts_each = kind in ("golden", "latency")
+            group = (model, what if counts_each else kind)
+            checked[group] += self.checked[key] if counts_each else 1
+            failed[group] += self.failed[key] if counts_each else min(self.failed[key], 1)
         words: dict[str, list[str]] = {}
         for (model, counted), count in checked.items():
             kind, _, transport = counted.partition(" ")
@@ -195,6 +201,7 @@ _NOUNS = {
     "compatible": ("baseline", "baselines"),
     "generated": ("signature's generated requests", "signatures' generated requests"),
     "golden": ("golden case", "golden cases"),
+    "latency": ("latency budget", "latency budgets"),
     "lint": ("lint", "lints"),
     "properties": ("signature's properties", "signatures' properties"),
     "signature": ("signature", "signatures"),

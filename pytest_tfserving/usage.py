@@ -19,10 +19,11 @@ class Usage(NamedTuple):
 
 USAGE = {
     "tfserving": Usage(
-        "tfserving(path, name=None, version=None, label=None, labels={}, tags=('serve',), server_args=()): serve the "
+        "tfserving(path, name=None, version=None, label=None, labels={}, tags=('serve',), server_args=(), "
+        "isolated=False): serve the "
         "export at `path` (a SavedModel directory, or a base directory of numbered versions; relative to the test "
         "file) to this test",
-        ("path", "name", "version", "label", "labels", "tags", "server_args"),
+        ("path", "name", "version", "label", "labels", "tags", "server_args", "isolated"),
     ),
     "tfserving_signature": Usage(
         "tfserving_signature(name='serving_default', inputs=None, outputs=None, method=None): before the test's body, "
@@ -61,6 +62,31 @@ USAGE = {
         "'dtype'), rtol=None, atol=None, equal_nan=False): before the test's body, send generated requests, which must "
         "be answered as the test's other markers promise, and invalid ones, which must be refused",
         ("signature", "examples", "invalid", "rtol", "atol", "equal_nan"),
+        asks_server=True,
+    ),
+    "tfserving_latency": Usage(
+        "tfserving_latency(p50=None, p90=None, p99=None, max=None, throughput=None, requests=500, concurrency=1, "
+        "rate=None, warmup=50, failing=0, transport=None, signature='serving_default', request=(), against=None, "
+        "at_most=None): before the test's body, send requests, by clients that wait for their answers or at a rate per "
+        "second, and check how long the answers take, such as p99='20ms', and how many times as long as those of "
+        "another export or version, such as against='exports/1', at_most=1.2",
+        (
+            "p50",
+            "p90",
+            "p99",
+            "max",
+            "throughput",
+            "requests",
+            "concurrency",
+            "rate",
+            "warmup",
+            "failing",
+            "transport",
+            "signature",
+            "request",
+            "against",
+            "at_most",
+        ),
         asks_server=True,
     ),
 }

@@ -17,14 +17,15 @@ def run_check(subject: Subject, check: checks.Check) -> str | None:
 
     The subject's `results` get one more.
     """
-    subject.evidence, subject.recorded = [], False
+    subject.evidence, subject.latency, subject.recorded = [], None, False
     try:
         failure = _assertion(check)(subject, check)
     except TFServingError as error:
         failure = f"{type(error).__name__}: {error}"
     kind, about, transport = _what(check)
     status: Status = "failed" if failure else "recorded" if subject.recorded else "held"
-    subject.results.append(CheckResult(kind, subject.name, about, transport, status, failure or "", subject.evidence))
+    evidence, latency = subject.evidence, subject.latency
+    subject.results.append(CheckResult(kind, subject.name, about, transport, status, failure or "", evidence, latency))
     return failure
 
 
@@ -45,6 +46,8 @@ def _what(check: checks.Check) -> tuple[str, str, str | None]:
             return "properties", check.promises.signature, None
         case checks.GeneratedCheck():
             return "generated", check.promises.signature, None
+        case checks.LatencyCheck():
+            return "latency", check.signature, check.transport
 
 
 def _assertion(check: checks.Check) -> Callable[[Subject, Any], str | None]:
@@ -78,3 +81,7 @@ def _assertion(check: checks.Check) -> Callable[[Subject, Any], str | None]:
             from pytest_tfserving.assertions.generated import check_generated
 
             return check_generated
+        case checks.LatencyCheck():
+            from pytest_tfserving.assertions.latency import check_latency
+
+            return check_latency

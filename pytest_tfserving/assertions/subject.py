@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.assertions.baseline import serve_beside
 from pytest_tfserving.contracts.check import ExpectedSignature
+from pytest_tfserving.contracts.checks import Baseline
 from pytest_tfserving.errors import SpecError
 from pytest_tfserving.report.results import CheckResult
 from pytest_tfserving.savedmodel import read_schema
 from pytest_tfserving.schema import ModelSchema, Signature
+from pytest_tfserving.serve_request import ServeRequest
 from pytest_tfserving.served import Served
-from pytest_tfserving.serving import ServeRequest
 from pytest_tfserving.session import Session
 
 
@@ -21,8 +23,8 @@ class Subject:
 
     `signatures` are those that the same test or contract file expects: what they say of dimensions holds in every
     answer. `node_id` is the test's, for the commands that failures print. `notes` collects what does not fail the
-    check and should be read all the same, `results` what became of each check. `evidence` and `recorded` are of the
-    check that runs: what a report shows of it, and whether its answer is to be written.
+    check and should be read all the same, `results` what became of each check. `evidence`, `latency` and
+    `recorded` are of the check that runs: what a report shows of it, and whether its answer is to be written.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Subject:
         self.notes: list[str] = []
         self.results: list[CheckResult] = []
         self.evidence: list[dict[str, Any]] = []
+        self.latency: dict[str, Any] | None = None
         self.recorded = False
 
     @property
@@ -47,6 +50,14 @@ class Subject:
         """The served model. Raises as Serving.serve()."""
         [served] = self.session.serving.serve(self.request).values()
         return served
+
+    def beside(self, baseline: Baseline) -> tuple[Served, Served]:
+        """The model, and the baseline that is served beside it. Raises as baseline.serve_beside()."""
+        return serve_beside(self.session.serving, self.request, baseline, self.transport)
+
+    def baseline(self, baseline: Baseline) -> Served:
+        """The baseline alone."""
+        return self.beside(baseline)[1]
 
     @property
     def transport(self) -> str:

@@ -16,12 +16,14 @@ server's output and `progress` what a person who waits should see. SERVER/lock i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -45,9 +47,7 @@ def main(run: Path, directory: Path, alive: int, keepers: int) -> None:
         os.set_inheritable(descriptor, False)  # the server must not hold them: they stand for this process
     try:
         with held(directory / LOCK):
-            _keep(alive, directory)
-    except _RunIsOverError:
-        pass
+            keep(directory, lambda: _wait_for_end(alive), lambda: None)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         _remove_if_last(run)
@@ -57,13 +57,26 @@ class _RunIsOverError(BaseException):
     """Raised in the midst of a start, however far it has come: nobody waits for it any more."""
 
 
-def _keep(alive: int, directory: Path) -> None:
+def keep(directory: Path, wait_until_over: Callable[[], None], when_started: Callable[[], None]) -> None:
+    """Starts the server, and stops it when `wait_until_over`, called in a thread, returns; a start may be cut short.
+
+    `when_started` is called when the start has come to its end, well or not.
+    """
+    with contextlib.suppress(_RunIsOverError):
+        _keep(directory, wait_until_over, when_started)
+
+
+def _wait_for_end(alive: int) -> None:
+    while os.read(alive, 1):
+        pass
+
+
+def _keep(directory: Path, wait_until_over: Callable[[], None], when_started: Callable[[], None]) -> None:
     run_is_over = threading.Event()
     main_thread = threading.get_ident()
 
     def wait_for_the_run() -> None:
-        while os.read(alive, 1):
-            pass
+        wait_until_over()
         run_is_over.set()
         signal.pthread_kill(main_thread, signal.SIGUSR1)
 
@@ -74,6 +87,7 @@ def _keep(alive: int, directory: Path) -> None:
     threading.Thread(target=wait_for_the_run, daemon=True).start()
     server = _start(directory)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    when_started()
     if server is None:
         run_is_over.wait()  # failed.json is there for those who still come
         return
@@ -101,14 +115,18 @@ def _start(directory: Path) -> Server | None:
         raise
     else:
         started = server.started
-        write(
-            directory / SERVER,
-            {
-                "rest_url": started.endpoint.rest_url,
-                "grpc_target": started.endpoint.grpc_target,
-                "provenance": started.provenance,
-            },
-        )
+        try:
+            write(
+                directory / SERVER,
+                {
+                    "rest_url": started.endpoint.rest_url,
+                    "grpc_target": started.endpoint.grpc_target,
+                    "provenance": started.provenance,
+                },
+            )
+        except BaseException:  # the disk is full, or the run is over
+            server.stop()
+            raise
         return server
     return None
 

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_tfserving import errors
 from pytest_tfserving.backends import keeper
@@ -27,6 +27,9 @@ from pytest_tfserving.backends.lock import held, is_held
 from pytest_tfserving.backends.process import Deadline
 from pytest_tfserving.endpoint import Endpoint
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
+
+if TYPE_CHECKING:
+    from pytest_tfserving.backends.lease import LeasedServer
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
@@ -52,6 +55,7 @@ class Run:
         self._alive = os.open(directory / keeper.ALIVE, os.O_WRONLY)
         os.close(reader)
         self._started: list[subprocess.Popen[bytes]] = []
+        self._leased: dict[str, LeasedServer] = {}
 
     @classmethod
     def begin(cls) -> Run:
@@ -73,12 +77,24 @@ class Run:
                 self._start_keeper(directory)
         return KeptServer(spec, directory)
 
+    def leased_server(self, spec: ServerSpec, seconds: float) -> LeasedServer:
+        """A server that may be there from an earlier run, and stays until nobody has used it for `seconds`."""
+        from pytest_tfserving.backends.leases import Leases  # a run without --tfserving-reuse does without
+
+        server = self._leased.get(spec.fingerprint)
+        if server is None:
+            server = Leases.of_this_user().server(spec, seconds, self.directory.name)
+            self._leased[spec.fingerprint] = server
+        return server
+
     def close(self) -> None:
         """Leaves the run; its owner also waits until all servers are gone. Safe to call twice."""
         if self._alive < 0:
             return
         os.close(self._alive)
         self._alive = -1
+        for server in self._leased.values():
+            server.close()
         for process in self._started:
             process.returncode = 0  # it outlives this process by design; Popen would warn that it was not waited for
         if not self._owner:
@@ -122,11 +138,14 @@ class Run:
 
 
 class KeptServer:
-    """A server of the run, as the processes that use it see it."""
+    """A server of the run, as the processes that use it see it. `reused` says so where another run had started it."""
+
+    reused = ""
 
     def __init__(self, spec: ServerSpec, directory: Path) -> None:
         self.spec = spec
         self._directory = directory
+        self._log_offset = 0
 
     def wait_started(self, say: Callable[[str], None]) -> Started:
         """What was started, as soon as its ports are known. Shows the keeper's progress through `say`.
@@ -147,6 +166,7 @@ class KeptServer:
             if failed:
                 kind: type[Exception] = getattr(errors, failed["error"], BackendError)
                 raise kind(failed["message"] + self.quoted_log())
+            self._check_starting()
             if deadline.passed:
                 raise StartupError(
                     f"the {self.spec.backend} server did not start within {self.spec.startup_timeout:g} s "
@@ -157,7 +177,7 @@ class KeptServer:
     def check_alive(self, doing: str) -> None:
         """Raises ServerDiedError, with the server's log, where a server that was started has ended by itself."""
         ended = self._read(keeper.ENDED)
-        if ended is None and not is_held(self._directory / keeper.LOCK):
+        if ended is None and not self._keeper_is_alive():
             ended = {"how": "its keeper was killed"}
         if ended:
             models = ", ".join(model.name for model in self.spec.models)
@@ -166,18 +186,26 @@ class KeptServer:
             )
 
     def logs(self) -> str:
-        """All that the server has written so far."""
-        with contextlib.suppress(FileNotFoundError):
-            return (self._directory / keeper.LOG).read_text(encoding="utf-8", errors="replace")
+        """All that the server has written so far; one that was reused, since this run began to use it."""
+        with contextlib.suppress(FileNotFoundError), (self._directory / keeper.LOG).open("rb") as log:
+            log.seek(self._log_offset)
+            return log.read().decode(encoding="utf-8", errors="replace")
         return ""
 
     def quoted_log(self) -> str:
         """The log's last lines, as the end of a message."""
         lines = self.logs().splitlines()
+        since = f" (since this run began to use it; {self.reused})" if self.reused else ""
         if not lines:
-            return ""
+            return f"\nserver log{since}: nothing" if since else ""
         more = f" (the last {_LOG_LINES} of {len(lines)} lines)" if len(lines) > _LOG_LINES else ""
-        return f"\nserver log{more}:\n" + "\n".join(f"    {line[:400]}" for line in lines[-_LOG_LINES:])
+        return f"\nserver log{since}{more}:\n" + "\n".join(f"    {line[:400]}" for line in lines[-_LOG_LINES:])
+
+    def _keeper_is_alive(self) -> bool:
+        return is_held(self._directory / keeper.LOCK)
+
+    def _check_starting(self) -> None:
+        """Raises StartupError where it is known already that nobody starts the server any more."""
 
     def _new_deadline(self) -> Deadline:
         # The keeper gives up first, and says more: the margin is its own start and the other end's report.

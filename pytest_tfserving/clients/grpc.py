@@ -20,6 +20,7 @@ from pytest_tfserving.wire import serving_pb2 as serving
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
 _PREDICTION, _MODEL = "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"
+PREDICT = f"/{_PREDICTION}/Predict"
 
 _Answer = TypeVar("_Answer", bound=Message)
 
@@ -55,10 +56,7 @@ class GrpcClient:
         arrays are sent as they are, and lists as numpy reads them. Raises RequestError for an answer that is not OK,
         TensorError for a value that does not fit the dtype.
         """
-        request = serving.PredictRequest(model_spec=self._spec(signature_name), output_filter=output_filter)
-        signature = self.schema.signatures.get(signature_name) if fit else None
-        for name, array in fit_inputs(inputs, signature).items():
-            request.inputs[name].CopyFrom(to_proto(array))
+        request = self._predict_request(inputs, signature_name, output_filter, fit=fit)
         answer = self._call(_PREDICTION, "Predict", request, serving.PredictResponse, signature_name)
         return {name: from_proto(answer.outputs[name]) for name in sorted(answer.outputs)}
 
@@ -156,6 +154,21 @@ class GrpcClient:
             spec.version_label = self.servable.label
         return spec
 
+    def _predict_request(
+        self,
+        inputs: Mapping[str, object],
+        signature_name: str,
+        output_filter: Sequence[str] = (),
+        *,
+        fit: bool = True,
+    ) -> serving.PredictRequest:
+        """The message that predict() sends. Raises TensorError."""
+        request = serving.PredictRequest(model_spec=self._spec(signature_name), output_filter=output_filter)
+        signature = self.schema.signatures.get(signature_name) if fit else None
+        for name, array in fit_inputs(inputs, signature).items():
+            request.inputs[name].CopyFrom(to_proto(array))
+        return request
+
     def _call(
         self, service: str, method: str, request: Message, answer: type[_Answer], signature_name: str | None
     ) -> _Answer:
@@ -168,14 +181,16 @@ class GrpcClient:
         try:
             result: _Answer = call(request, timeout=self._timeout)
         except grpc.RpcError as error:
-            code = Code(error.code().value[0])
-            message = error.details() or ""
-            if code is Code.DEADLINE_EXCEEDED:
-                message = f"no answer within {self._timeout:g} s (--tfserving-request-timeout): {message}"
-            raise RequestError(
-                code, message, transport=self.transport, model=str(self.servable), signature=signature_name
-            ) from None
+            raise self._refusal(error, signature_name) from None
         return result
+
+    def _refusal(self, error: Any, signature_name: str | None) -> RequestError:
+        """What grpc raised for a call, as the error that this client raises."""
+        code = Code(error.code().value[0])
+        message = error.details() or ""
+        if code is Code.DEADLINE_EXCEEDED:
+            message = f"no answer within {self._timeout:g} s (--tfserving-request-timeout): {message}"
+        return RequestError(code, message, transport=self.transport, model=str(self.servable), signature=signature_name)
 
 
 def _example_input(examples: Sequence[Features], context: Features | None) -> serving.Input:

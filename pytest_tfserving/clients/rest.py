@@ -73,16 +73,8 @@ class RestClient:
         unchanged. Raises RequestError for an answer that is not OK, TensorError for a value that does not fit the
         dtype or that JSON cannot carry.
         """
-        if (inputs is None) == (instances is None):
-            raise TypeError("predict() takes either inputs= or instances=")
+        body = self._predict_body(inputs, instances, signature_name, fit=fit)
         signature = self.schema.signatures.get(signature_name)
-        body: dict[str, Any] = {"signature_name": signature_name}
-        if inputs is not None and not fit:
-            body["inputs"] = _plain(inputs)
-        elif inputs is not None:
-            body["inputs"] = {name: to_json(array) for name, array in fit_inputs(inputs, signature).items()}
-        else:
-            body["instances"] = _plain(instances)
         answer = self._call("POST", f"{self._model_path}:predict", body, signature_name)
         if signature is None:
             raise RequestError(
@@ -151,46 +143,70 @@ class RestClient:
         body: dict[str, Any] = {"signature_name": signature_name, "examples": [_features(e) for e in examples]}
         if context is not None:
             body["context"] = _features(context)
-        results: list[Any] = self._call("POST", f"{self._model_path}:{verb}", body, signature_name)["results"]
+        path = f"{self._model_path}:{verb}"
+        results: list[Any] = self._call("POST", path, json.dumps(body).encode(), signature_name)["results"]
         return results
 
-    def _call(self, method: str, path: str, body: object, signature_name: str | None) -> dict[str, Any]:
-        """The answer's JSON object. A string of bytes that are no UTF-8 survives as surrogates."""
-        data = None if body is None else json.dumps(body).encode()
-        response = self._send(method, path, signature_name, data=data, timeout=self._timeout)
-        text = response.content.decode("utf-8", "surrogateescape")
-        try:
-            answer: dict[str, Any] = json.loads(text, strict=False)
-        except ValueError:
-            answer = {}
-        if response.status_code != 200 or not isinstance(answer, dict) or not answer:
-            message = answer.get("error") if isinstance(answer, dict) else None
-            raise RequestError(
-                _CODE_OF_STATUS.get(response.status_code, Code.UNKNOWN),
-                message or f"{response.reason}: no answer of TensorFlow Serving's: {text[:200]!r}",
-                transport=self.transport,
-                model=str(self.servable),
-                signature=signature_name,
-                http_status=response.status_code,
+    def _predict_body(
+        self,
+        inputs: Mapping[str, object] | None,
+        instances: Sequence[Any] | None,
+        signature_name: str,
+        *,
+        fit: bool = True,
+    ) -> bytes:
+        """The body that predict() sends. Raises TensorError."""
+        if (inputs is None) == (instances is None):
+            raise TypeError("predict() takes either inputs= or instances=")
+        body: dict[str, Any] = {"signature_name": signature_name}
+        if inputs is not None and not fit:
+            body["inputs"] = _plain(inputs)
+        elif inputs is not None:
+            signature = self.schema.signatures.get(signature_name)
+            body["inputs"] = {name: to_json(array) for name, array in fit_inputs(inputs, signature).items()}
+        else:
+            body["instances"] = _plain(instances)
+        return json.dumps(body).encode()
+
+    def _refusal(self, status: int, reason: str, content: bytes, signature_name: str | None) -> RequestError:
+        """An answer that is not OK, as the error that this client raises."""
+        answer = _json_object(content)
+        text = content[:200].decode("utf-8", "surrogateescape")
+        return RequestError(
+            _CODE_OF_STATUS.get(status, Code.UNKNOWN),
+            answer.get("error") or f"{reason}: no answer of TensorFlow Serving's: {text!r}",
+            transport=self.transport,
+            model=str(self.servable),
+            signature=signature_name,
+            http_status=status,
+        )
+
+    def _no_answer(self, signature_name: str | None, cause: BaseException | None = None) -> RequestError:
+        """The error that this client raises where a connection broke (`cause`), or nothing came in time (None)."""
+        if cause is None:
+            code, message = (
+                Code.DEADLINE_EXCEEDED,
+                f"no answer within {self._timeout:g} s (--tfserving-request-timeout)",
             )
+        else:
+            code, message = Code.UNAVAILABLE, f"{self.base_url} does not answer: {_cause(cause)}"
+        return RequestError(code, message, transport=self.transport, model=str(self.servable), signature=signature_name)
+
+    def _call(self, method: str, path: str, body: bytes | None, signature_name: str | None) -> dict[str, Any]:
+        """The answer's JSON object. A string of bytes that are no UTF-8 survives as surrogates."""
+        response = self._send(method, path, signature_name, data=body, timeout=self._timeout)
+        answer = _json_object(response.content)
+        if response.status_code != 200 or not answer:
+            raise self._refusal(response.status_code, response.reason, response.content, signature_name)
         return answer
 
     def _send(self, method: str, path: str, signature_name: str | None, **options: Any) -> requests.Response:
         try:
             return self._session.request(method, self.base_url + path, **options)
         except requests.Timeout:
-            code, message = (
-                Code.DEADLINE_EXCEEDED,
-                f"no answer within {self._timeout:g} s (--tfserving-request-timeout)",
-            )
-            raise RequestError(
-                code, message, transport=self.transport, model=str(self.servable), signature=signature_name
-            ) from None
+            raise self._no_answer(signature_name) from None
         except requests.ConnectionError as error:
-            message = f"{self.base_url} does not answer: {_cause(error)}"
-            raise RequestError(
-                Code.UNAVAILABLE, message, transport=self.transport, model=str(self.servable), signature=signature_name
-            ) from None
+            raise self._no_answer(signature_name, error) from None
 
 
 def read_outputs(answer: Mapping[str, Any], signature: Signature) -> dict[str, Array]:
@@ -227,6 +243,15 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "dtype"):  # an array or a scalar of numpy's
         return to_json(value) if value.dtype.kind not in "OSU" else _plain(value.tolist())
     return value
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    """The JSON object of an answer's body; an empty one where it has none."""
+    try:
+        answer = json.loads(content.decode("utf-8", "surrogateescape"), strict=False)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _features(features: Features) -> dict[str, Any]:

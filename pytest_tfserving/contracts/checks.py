@@ -13,6 +13,8 @@ from pytest_tfserving.findings import Policy
 from pytest_tfserving.golden.output_rule import OutputRule
 from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.tolerance import Tolerance
+from pytest_tfserving.latency.plan import Budget, Plan
+from pytest_tfserving.schema import DEFAULT_SIGNATURE
 
 # How a generated request breaks its signature (refusals.py says what each is, and who refuses it).
 InvalidKind = Literal["missing", "extra", "dtype", "rank", "size"]
@@ -134,4 +136,30 @@ class GeneratedCheck:
     tolerance: Tolerance = field(default_factory=Tolerance)
 
 
-Check = SignatureCheck | GoldenCheck | GoldenSetCheck | CompatibleCheck | LintCheck | PropertiesCheck | GeneratedCheck
+@dataclass(frozen=True)
+class LatencyCheck:
+    """Answers come in time, by the budget, and as quickly as a baseline's where there is one.
+
+    The requests are those of the files in `requests` and `cases` that are of the signature and that the transport
+    carries; of neither, one that is made up. Without a `transport` it is that of requests that need only one.
+    """
+
+    plan: Plan
+    budget: Budget
+    signature: str = DEFAULT_SIGNATURE
+    transport: str | None = None
+    requests: tuple[GoldenFiles, ...] = ()
+    cases: tuple[Case, ...] = ()
+    against: Baseline | None = None
+
+
+Check = (
+    SignatureCheck
+    | GoldenCheck
+    | GoldenSetCheck
+    | CompatibleCheck
+    | LintCheck
+    | PropertiesCheck
+    | GeneratedCheck
+    | LatencyCheck
+)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfserving.contracts.checks import INVALID_KINDS
-from pytest_tfserving.contracts.kinds import Flag, FunctionText, Number, PathText, Spec, Text, Values
+from pytest_tfserving.contracts.kinds import Duration, Flag, FunctionText, Number, PathText, Spec, Text, Values
 from pytest_tfserving.contracts.promises import RELATIONS
 from pytest_tfserving.contracts.tables import Either, Key, Many, Named, Table
 from pytest_tfserving.errors import Code
@@ -70,6 +70,7 @@ _MODEL = {
     "server_args": Key(
         Many(Text('"--enable_batching"'), '["--enable_batching"]', "a list of text"), "Further flags of the server."
     ),
+    "isolated": Key(Flag(), "Whether its server serves no other model."),
 }
 
 _SPECS = Named(Spec(), '{ x = "float32[batch]" }', "tensor specs by name")
@@ -250,6 +251,35 @@ _GENERATED = Table(
     example="{ examples = 50 }",
 )
 
+_LATENCY = Table(
+    {
+        **{
+            name: Key(Duration(example), f"The longest that {what} may take.")
+            for name, example, what in (
+                ("p50", '"5ms"', "half of the requests"),
+                ("p90", '"10ms"', "90 of 100 requests"),
+                ("p99", '"20ms"', "99 of 100 requests"),
+                ("max", '"1s"', "any request"),
+            )
+        },
+        "throughput": Key(Number("1000", least=0), "The least number of answers per second."),
+        "requests": Key(Number("500", whole=True, least=1), "How many requests are measured."),
+        "concurrency": Key(Number("4", whole=True, least=1), "How many clients there are that wait for their answers."),
+        "rate": Key(Number("200", least=0), "How many requests per second are due, answered or not."),
+        "warmup": Key(Number("50", whole=True, least=0), "How many requests are sent before those that are measured."),
+        "failing": Key(Number("0.01", least=0, most=1), "The share of requests that may fail."),
+        "transport": Key(Text('"grpc"', choices=TRANSPORTS), "The transport; gRPC without it, where that is tested."),
+        "signature": Key(Text('"serving_default"'), "The signature that is called; serving_default without it."),
+        "request": Key(_PATHS, "Golden files whose requests are sent; without it those of this contract."),
+        "against": Key(
+            Either((PathText('"exports/1"'), Number("1", whole=True, least=0))),
+            "An export, or the number of another version, whose latencies are measured in turn.",
+        ),
+        "at_most": Key(Number("1.2", least=0), "How many times as long as the baseline's answers may take."),
+    },
+    example='{ p99 = "20ms" }',
+)
+
 _CHECKS = {
     "signatures": Key(
         Named(_SIGNATURE, f"{{ serving_default = {_SIGNATURE.example} }}", "a table by signature"),
@@ -281,6 +311,10 @@ _CHECKS = {
         "What holds for every answer, by signature.",
     ),
     "generated": Key(_GENERATED, "Generated requests: valid ones are answered as promised, invalid ones refused."),
+    "latency": Key(
+        Either((_LATENCY, Many(_LATENCY, f"[{_LATENCY.example}]", "several such tables", least=1))),
+        "How long answers take.",
+    ),
 }
 
 SCHEMA_FILE = Path(__file__).with_name("contract.schema.json")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from pytest_tfserving.errors import SpecError
 from pytest_tfserving.golden.output_rule import FUNCTION_FORM
 from pytest_tfserving.grammar import parse_tensor_spec
+from pytest_tfserving.latency.durations import DURATION_FORM, parse_duration
 from pytest_tfserving.toml import KeyPath, dotted, quoted
 
 _LONGEST_SHOWN = 40
@@ -143,6 +144,23 @@ class FunctionText(Text):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": FUNCTION_FORM}
+
+
+@dataclass(frozen=True)
+class Duration(Text):
+    """A duration of latency/durations.py."""
+
+    example: str = '"5ms"'
+    expected: str = "a duration as text, a number and ns, us, ms or s,"
+
+    def problems_inside(self, value: str, path: KeyPath) -> Iterator[Problem]:
+        try:
+            parse_duration(value)
+        except SpecError:
+            yield self.refused(value, path)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": DURATION_FORM}
 
 
 @dataclass(frozen=True)

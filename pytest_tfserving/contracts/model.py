@@ -10,10 +10,12 @@ from typing import Any
 
 from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import (
+    Baseline,
     CompatibleCheck,
     GeneratedCheck,
     GoldenFiles,
     GoldenRequest,
+    LatencyCheck,
     LintCheck,
     PropertiesCheck,
     invalid_kinds,
@@ -28,6 +30,7 @@ from pytest_tfserving.golden.output_rule import OutputRule, read_output_rule
 from pytest_tfserving.golden.store import Case, case_of, where
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.grammar import check_dimensions, parse_tensor_spec
+from pytest_tfserving.latency.plan import read_plan
 from pytest_tfserving.schema import DEFAULT_SIGNATURE
 from pytest_tfserving.suggestion import did_you_mean
 from pytest_tfserving.toml import KeyPath, dotted
@@ -39,7 +42,8 @@ class ModelContract:
 
     `key` is its NAME in [models.NAME], None in a file with [model]. `model` holds keywords of the `tfserving` marker,
     with an absolute `path`. `requests` are cases whose id is their name in the file. `properties` and `generated` are
-    by signature; properties that have no requests are there only for generated ones.
+    by signature; properties that have no requests are there only for generated ones. `latency` is by the place of its
+    table.
     """
 
     key: str | None
@@ -51,6 +55,7 @@ class ModelContract:
     lint: LintCheck | None
     properties: Mapping[str, PropertiesCheck]
     generated: Mapping[str, GeneratedCheck]
+    latency: Mapping[KeyPath, LatencyCheck]
     sources: Sources = field(repr=False, compare=False)
     golden_places: tuple[KeyPath, ...] = field(repr=False, compare=False)
 
@@ -113,6 +118,7 @@ class ModelReader:
             lint=LintCheck(self._policy("lint")) if "lint" in table else None,
             properties={name: check for name, check in properties.items() if check.requests or check.cases},
             generated=generated,
+            latency=dict(self._latency(signatures, goldens, requests)),
             sources=self._sources,
             golden_places=tuple(places),
         )
@@ -149,7 +155,7 @@ class ModelReader:
             place: KeyPath = ("goldens",) if number is None else ("goldens", number)
             tolerance = replace(_tolerance(table), outputs=self._output_rules(place, table, "outputs"))
             overall = self._output_rules(place, table, "overall")
-            against = table.get("against")
+            against = _baseline(table)
             for index, files in enumerate(_files(table["path"])):
                 inner = (index,) if isinstance(table["path"], list) else ()
                 yield (
@@ -159,7 +165,7 @@ class ModelReader:
                         tolerance,
                         table.get("together", False) or bool(overall),
                         overall,
-                        against.absolute if isinstance(against, BasedPath) else against,
+                        against,
                     ),
                 )
 
@@ -206,9 +212,26 @@ class ModelReader:
                 check_promises(promises, signatures[name].inputs, signatures[name].outputs, dotted(path))
         if "requests" in given:
             return PropertiesCheck(promises, _files(given["requests"]), (), _tolerance(given))
-        files = tuple(request.files for request in goldens)
-        answered = tuple(case for case in requests if case.expected_error is None)
-        return PropertiesCheck(promises, files, answered, _tolerance(given))
+        return PropertiesCheck(promises, *_asked(goldens, requests), _tolerance(given))
+
+    def _latency(
+        self,
+        signatures: Mapping[str, ExpectedSignature],
+        goldens: tuple[GoldenRequest, ...],
+        requests: tuple[Case, ...],
+    ) -> Iterator[tuple[KeyPath, LatencyCheck]]:
+        """Each table of [latency], with its place."""
+        given = self._table.get("latency", [])
+        for number, table in enumerate(given) if isinstance(given, list) else [(None, given)]:
+            place: KeyPath = ("latency",) if number is None else ("latency", number)
+            signature = table.get("signature", DEFAULT_SIGNATURE)
+            if "signature" in table:
+                self._known_signature((*place, "signature"), signature, signatures)
+            files, cases = (_files(table["request"]), ()) if "request" in table else _asked(goldens, requests)
+            with self._at(place):
+                plan, budget = read_plan(table, dotted(place))
+                transport = table.get("transport")
+                yield place, LatencyCheck(plan, budget, signature, transport, files, cases, _baseline(table))
 
     def _generated(
         self, signatures: Mapping[str, ExpectedSignature], properties: Mapping[str, PropertiesCheck]
@@ -282,6 +305,18 @@ class ModelReader:
 
 def _files(given: Any) -> tuple[GoldenFiles, ...]:
     return tuple(GoldenFiles(str(path), path.base) for path in (given if isinstance(given, list) else [given]))
+
+
+def _asked(
+    goldens: tuple[GoldenRequest, ...], requests: tuple[Case, ...]
+) -> tuple[tuple[GoldenFiles, ...], tuple[Case, ...]]:
+    """The golden files of a contract, and its own requests that are answered."""
+    return tuple(golden.files for golden in goldens), tuple(case for case in requests if case.expected_error is None)
+
+
+def _baseline(table: Mapping[str, Any]) -> Baseline | None:
+    against: BasedPath | int | None = table.get("against")
+    return against.absolute if isinstance(against, BasedPath) else against
 
 
 def _tolerance(table: Mapping[str, Any]) -> Tolerance:

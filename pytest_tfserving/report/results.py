@@ -14,6 +14,7 @@ class CheckResult(NamedTuple):
     `kind` is that of the marker (signature, golden, compatible, ...; `request` of a case in a contract file), `about`
     what it was of: a signature's name, a golden case's file and name, a baseline. `text` is the failure as pytest shows
     it. `evidence` has, of goldens, what was compared, a case each (evidence.py); only where a report is wanted.
+    `latency` is what a measurement came to (latency/result.py).
     """
 
     kind: str
@@ -23,6 +24,7 @@ class CheckResult(NamedTuple):
     status: Status
     text: str = ""
     evidence: Sequence[dict[str, Any]] = ()
+    latency: dict[str, Any] | None = None
 
 
 class ItemResult(NamedTuple):

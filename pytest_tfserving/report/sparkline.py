@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pytest_tfserving.golden.difference import Decades
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -18,10 +20,14 @@ def sparkline(decades: Decades, encoding: str) -> str:
     if len(counts) > _MOST_COLUMNS:
         counts = [sum(counts[: 1 - _MOST_COLUMNS]), *counts[1 - _MOST_COLUMNS :]]
         lowest = "0"
+    return f"{lowest} {columns(counts, encoding)} {_power(decades.lowest + len(decades.counts))}"
+
+
+def columns(counts: Sequence[int], encoding: str) -> str:
+    """A character a count, of which at least one is not 0: as high as it is to the greatest."""
     levels = _BLOCKS if _can_show(_BLOCKS, encoding) else _ASCII
     most = max(counts)
-    columns = "".join(levels[-(-count * len(levels) // most) - 1] if count else " " for count in counts)
-    return f"{lowest} {columns} {_power(decades.lowest + len(decades.counts))}"
+    return "".join(levels[-(-count * len(levels) // most) - 1] if count else " " for count in counts)
 
 
 def _power(exponent: int) -> str:

@@ -15,7 +15,7 @@ from pytest_tfserving.backends import docker as backend
 from pytest_tfserving.backends.docker_engine import connect
 from pytest_tfserving.backends.machine import machine_id
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
-from pytest_tfserving.serving import ModelRequest, ServeRequest
+from pytest_tfserving.serve_request import ModelRequest, ServeRequest
 from tests.conftest import EXAMPLES, MODELS, ROOT, processes_of, wait_until
 
 HALF_PLUS_TWO = EXAMPLES / "half_plus_two" / "exports" / "half_plus_two"

@@ -16,7 +16,7 @@ from pytest_tfserving.contracts.relations import find_broken_relations
 from pytest_tfserving.errors import Code, ExportError, RequestError, ServerDiedError
 from pytest_tfserving.reference import frames
 from pytest_tfserving.reference.process import Reference
-from pytest_tfserving.serving import ModelRequest, ServeRequest
+from pytest_tfserving.serve_request import ModelRequest, ServeRequest
 from pytest_tfserving.tensors import numpy_dtype, to_proto
 from tests.conftest import MODELS, ROOT, processes_of, wait_until
 

@@ -15,7 +15,7 @@ from pytest_tfserving.commands.diff import run
 from pytest_tfserving.compatibility import find_changes
 from pytest_tfserving.dtypes import dtype_enum
 from pytest_tfserving.savedmodel import read_schema
-from pytest_tfserving.serving import ModelRequest, ServeRequest
+from pytest_tfserving.serve_request import ModelRequest, ServeRequest
 from pytest_tfserving.tensors import from_proto, to_proto
 from pytest_tfserving.wire import serving_pb2 as serving
 from pytest_tfserving.wire import tensorflow_pb2 as tf

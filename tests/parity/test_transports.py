@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_tfserving.errors import Code, RequestError, TensorError
-from pytest_tfserving.serving import ModelRequest, ServeRequest
+from pytest_tfserving.serve_request import ModelRequest, ServeRequest
 from pytest_tfserving.tensors import numpy_dtype
 from tests.conftest import MODELS
 

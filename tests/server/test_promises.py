@@ -10,7 +10,7 @@ from pytest_tfserving.contracts.promises import read_promises
 from pytest_tfserving.contracts.properties import find_broken_values
 from pytest_tfserving.contracts.relations import find_broken_relations
 from pytest_tfserving.grammar import parse_tensor_spec as spec
-from pytest_tfserving.serving import ModelRequest, ServeRequest
+from pytest_tfserving.serve_request import ModelRequest, ServeRequest
 from tests.conftest import MODELS
 from tests.server.conftest import EXPORTS
 

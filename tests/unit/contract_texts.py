@@ -47,6 +47,12 @@ ACCEPTED = {
     'inputs.w = { one_of = [0, 1] }\npadding = { dimension = "n", value = "" }\n'
     'outputs.y = { one_of = ["a", { b64 = "/w==" }] }\noutputs.z = { decreasing_in = ["x", "w"] }\n',
     "generated": SIGNATURE + '[generated]\nexamples = 1\ninvalid = ["missing", "rank"]\nsignatures = ["s"]\n',
+    "a latency": MODEL
+    + '[latency]\np50 = "5ms"\np90 = " 1.5 s "\np99 = "250\u03bcs"\nmax = "100ns"\nthroughput = 0.5\n'
+    'requests = 100\nconcurrency = 4\nwarmup = 0\nfailing = 0.01\ntransport = "rest"\nsignature = "s"\nrequest = ["g", "h"]\n'
+    'against = "old"\nat_most = 1.2\n',
+    "several latencies": MODEL
+    + '[[latency]]\np50 = "5ms"\nrate = 200\n[[latency]]\nagainst = 1\nat_most = 1\nrequest = "g"\n',
     "checks of one of several": '[models.a]\npath = "x"\ngoldens.path = "g"\nlint = {}\nrequests.r = { inputs = 1, outputs = 1 }\n'
     '[models.a.signatures.s]\nmethod = "predict"\n[models.a.compatible]\nbaseline = "b"\n'
     "[models.a.properties.s]\nsame = []\n[models.a.generated]\n[lint]\n",
@@ -104,6 +110,16 @@ REFUSED = [
     Refused("include", 'include = [1]\n' + MODEL, '1: include[0] = 1; a path expected, such as "common.toml"'),
     Refused("an include that none can be", 'include = "a\\u0000"\n' + MODEL, '1: include = "a\\U00000000"; a path expected', form=False),
     Refused("an include with too long a name", f'include = "{"a" * 300}"\n' + MODEL, "1: no such file to include: ", form=False),
+    Refused("an empty latency", MODEL + "[latency]\n", "3: latency: nothing to keep: give p50, p90, p99, max, throughput, or", form=False),
+    Refused("no latency", MODEL + "latency = []\n", "3: unknown key model.latency; latency belongs beside [model], as [latency]"),
+    Refused("a duration without a unit", MODEL + "[latency]\np50 = 5\n", '4: latency.p50 = 5; a duration as text, a number and ns, us, ms or s, expected, such as p50 = "5ms"'),
+    Refused("a duration of another unit", MODEL + '[latency]\np50 = "5min"\n', '4: latency.p50 = "5min"; a duration as text, '),
+    Refused("no time at all", MODEL + '[latency]\np50 = "0ms"\n', '4: latency.p50 = "0ms"; a duration as text, ', form=False),
+    Refused("a rate of clients", MODEL + '[[latency]]\nmax = "1s"\n[[latency]]\nmax = "1s"\nrate = 1\nconcurrency = 1\n', "5: latency[1]: rate and concurrency exclude each other", form=False),
+    Refused("a latency's requests", MODEL + '[latency]\nmax = "1s"\nrequests = "g"\n', '5: latency.requests = "g"; a whole number from 1 on expected'),
+    Refused("a latency's transport", MODEL + '[latency]\nmax = "1s"\ntransport = "http"\n', '5: latency.transport = "http"; one of rest, grpc expected'),
+    Refused("a ratio to nothing", MODEL + '[latency]\nat_most = 1.2\n', "3: latency: against and at_most belong together; give against", form=False),
+    Refused("a latency of no signature", SIGNATURE + '[latency]\nmax = "1s"\nsignature = "t"\n', "8: no [signatures.t] in this contract", form=False),
     Refused("an empty signature", MODEL + "[signatures.s]\n", "3: nothing to check: give signatures.s inputs, outputs or", form=False),
     Refused("a method", MODEL + '[signatures.s]\nmethod = "Predict"\n', '4: signatures.s.method = "Predict"; one of predict, classify, regress expected; did you mean predict?'),
     Refused("a spec's text", MODEL + '[signatures.s]\ninputs.x = "float32[n"\n', "4: signatures.s.inputs.x: tensor spec does not parse: ',' or ']' comes here\n    float32[n\n             ^\n"),

@@ -13,6 +13,7 @@ from pytest_tfserving.contracts.checks import (
     GeneratedCheck,
     GoldenFiles,
     GoldenRequest,
+    LatencyCheck,
     LintCheck,
     PropertiesCheck,
 )
@@ -24,6 +25,7 @@ from pytest_tfserving.golden.output_rule import OutputRule
 from pytest_tfserving.golden.refusal import ExpectedError
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.grammar import parse_tensor_spec
+from pytest_tfserving.latency.plan import Budget, Load, Plan
 from tests.unit.contract_texts import ACCEPTED, MODEL, REFUSED, REFUSED_BESIDE_OTHERS, SIGNATURE
 
 
@@ -127,6 +129,23 @@ def test_signatures(model):
 )
 def test_goldens(model, tmp_path, text, goldens):
     assert model(text).goldens == tuple(GoldenRequest(GoldenFiles(path, tmp_path), t) for path, t in goldens)
+
+
+def test_latencies(model, tmp_path):
+    read = model(
+        '[goldens]\npath = "g"\n[requests.one]\ninputs = [1]\noutputs = [2]\n[requests.two]\ninputs = [1]\n'
+        'expect_error = "INTERNAL"\n[[latency]]\np99 = "20ms"\nconcurrency = 4\n[[latency]]\nagainst = "old"\nat_most = 1.2\n'
+        'request = "sub/*.json"\ntransport = "rest"\nsignature = "s"\nrequests = 100\nwarmup = 0\n'
+    )
+    of_the_contract, of_its_own = read.latency.values()
+    assert list(read.latency) == [("latency", 0), ("latency", 1)]
+    assert of_the_contract == LatencyCheck(
+        Plan(load=Load(4)), Budget({"p99": 20_000_000}), requests=(GoldenFiles("g", tmp_path),), cases=read.requests[:1]
+    )
+    assert of_its_own == LatencyCheck(
+        Plan(100, 0), Budget(at_most=1.2), "s", "rest", (GoldenFiles("sub/*.json", tmp_path),), (), tmp_path / "old"
+    )
+    assert model('[latency]\nmax = "1s"\nagainst = 3\nat_most = 2\n').latency[("latency",)].against == 3
 
 
 def test_a_function_is_looked_for_from_the_contracts_directory(model, tmp_path):

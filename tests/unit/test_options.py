@@ -19,6 +19,7 @@ VALUES = {
     "max_examples": [("1", 1), ("25", 25), ("100000", 100_000)],
     "seed": [("0", 0), ("-3", -3), ("12345678901234567890", 12345678901234567890)],
     "startup_timeout": [("1", 1.0), ("2.5", 2.5), ("1e3", 1000.0)],
+    "reuse": [("120", 120.0), ("on", 600.0), ("2.5", 2.5)],
     "request_timeout": [("1", 1.0), ("2.5", 2.5), ("1e3", 1000.0)],
 }
 
@@ -80,9 +81,14 @@ class TestPrecedence:
             max_examples=None,
             seed=None,
             startup_timeout=60.0,
+            reuse=None,
             request_timeout=30.0,
             server_arg=(),
         )
+
+    @pytest.mark.parametrize("word", ["0", "off", "false", "No"])
+    def test_what_an_ini_file_switched_on_a_flag_switches_off(self, word):
+        assert resolve(flags={"reuse": word}, ini={"reuse": "on"}).reuse is None
 
     def test_the_image_is_pinned(self):
         assert not DEFAULT_IMAGE.endswith((":latest", "/serving"))

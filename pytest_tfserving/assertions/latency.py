@@ -1,0 +1,109 @@
+"""Asserts that answers come in time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+from pytest_tfserving.assertions.baseline import describe
+from pytest_tfserving.assertions.subject import Subject
+from pytest_tfserving.clients.prepared import PreparedGrpc, PreparedRest, Request, prepare
+from pytest_tfserving.contracts.checks import LatencyCheck
+from pytest_tfserving.errors import RequestError, SpecError
+from pytest_tfserving.golden.check import case_inputs
+from pytest_tfserving.golden.exact import read_tensor
+from pytest_tfserving.golden.sample import sample_of
+from pytest_tfserving.golden.store import Case, find_files, read_cases
+from pytest_tfserving.latency.measure import measure, measure_against
+from pytest_tfserving.report.latency import Place, latency_failure, latency_line, unclear_line
+from pytest_tfserving.schema import DEFAULT_SIGNATURE, Signature
+from pytest_tfserving.served import Served
+
+
+def check_latency(subject: Subject, check: LatencyCheck) -> str | None:
+    """Sends requests under the check's load, to the baseline by turns where there is one, and judges their times."""
+    transport = check.transport or subject.transport
+    if transport not in subject.session.settings.transports:
+        subject.notes.append(
+            f"latency of {subject.name} over {transport} was not measured: it is not tested in this run"
+        )
+        return None
+    served, beside = (subject.served, None) if check.against is None else subject.beside(check.against)
+    signature = subject.signature(check.signature)
+    requests = _requests(check, signature, transport)
+    what = (
+        f"{len(requests)} golden case{'s' if len(requests) > 1 else ''}" if requests else "a request that was made up"
+    )
+    requests = requests or [_made_up(signature, transport)]
+    place = Place(subject.name, transport, what, "" if check.against is None else describe(check.against))
+
+    def sender(of: Served) -> PreparedGrpc | PreparedRest:
+        return prepare(of.client(transport), requests, signature.name)
+
+    with ExitStack() as stack:
+        try:
+            send = stack.enter_context(closing(sender(served)))
+            if beside is None:
+                result = measure(send, check.plan)
+            else:
+                other = stack.enter_context(closing(sender(beside)))
+                result = measure_against(send, other, check.plan, check.budget)
+        except RequestError as error:
+            subject.note(f"latency {transport}", held=False)
+            return f"latency of {place}: the first request was not answered: {error}"
+    rows = result.rows(check.plan, check.budget)
+    held = all(row.standing != "failed" for row in rows)
+    subject.note(f"latency {transport}", held=held)
+    subject.latency = {
+        "transport": transport,
+        "signature": signature.name,
+        "requests": place.requests,
+        "against": place.baseline,
+        **result.to_plain(),
+    }
+    subject.session.tally.measured.append(latency_line(result, check.plan, place))
+    subject.notes += [unclear_line(row, place) for row in rows if row.standing == "unclear"]
+    return None if held else latency_failure(result, rows, check.plan, place, _workers())
+
+
+def _workers() -> int:
+    """How many tests run at a time (pytest-xdist)."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
+def _requests(check: LatencyCheck, signature: Signature, transport: str) -> list[Request]:
+    """The requests of the check's cases that are of the signature, are answered, and that the transport carries."""
+    return [
+        _of_case(case, signature, transport)
+        for case in _cases(check)
+        if (case.signature_name or DEFAULT_SIGNATURE) == signature.name
+        and case.expected_error is None
+        and case.transport in (None, transport)
+    ]
+
+
+def _of_case(case: Case, signature: Signature, transport: str) -> Request:
+    if transport == "rest" and "instances" in case.request:
+        return Request(instances=case.request["instances"])
+    return Request(case_inputs(case, signature), output_filter=case.output_filter)
+
+
+def _made_up(signature: Signature, transport: str) -> Request:
+    """A request from the signature alone. Raises SpecError where none can be guessed."""
+    sample = sample_of(signature)
+    if sample.problem or sample.transport not in (None, transport):
+        problem = sample.problem or f"it would be one that only {sample.transport} carries"
+        raise SpecError(
+            f"latency of {signature.name!r} over {transport}: which request? There is no golden of it, and none can be "
+            f"made up: {problem}. Give request='goldens/...', whose inputs are sent"
+        )
+    inputs = signature.inputs
+    return Request({name: read_tensor(value, inputs[name].dtype, name) for name, value in sample.inputs.items()})
+
+
+def _cases(check: LatencyCheck) -> Iterator[Case]:
+    yield from check.cases
+    for files in check.requests:
+        for file in find_files(files.pattern, files.base):
+            yield from read_cases(file)

@@ -1,0 +1,257 @@
+"""The servers of one user that stay between runs: where they lie, which one a run may use, and a new one where none.
+
+Each has a directory of its own, below one that only this user can enter. Who wants a server looks, under a lock, for
+one that was made of what a new one would be made of now (identity.py) and whose keeper answers. Any other with the same
+key is out of date: it is retired, which takes it from nobody who uses it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pytest_tfserving.backends import keeper
+from pytest_tfserving.backends.base import ServerSpec
+from pytest_tfserving.backends.identity import Identity, differences, identity_of, is_of_this_host, key_of
+from pytest_tfserving.backends.lease import Connection, LeasedServer, NoKeeperError, retire
+from pytest_tfserving.backends.lease_directory import WITHOUT, private_directory, root_of_leases
+from pytest_tfserving.backends.lease_keeper import RETIRED, SOCKET
+from pytest_tfserving.backends.lock import held, is_held
+from pytest_tfserving.errors import BackendError
+
+__tracebackhide__ = True  # a failing test's report ends at the test's own line
+
+LEASE = "lease.json"
+
+# A server gets some to end by itself, and a container some more.
+STOP_SECONDS = 30.0
+STATUS_SECONDS = 3.0
+
+
+class Lease(NamedTuple):
+    """A directory of a leased server: its name, key and identity as far as its file can be read."""
+
+    directory: Path
+    key: str | None
+    identity: Any
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether it is known that nobody new may use it."""
+        return (self.directory / RETIRED).exists()
+
+    def spec(self) -> ServerSpec | None:
+        """What it was asked to be; None where that cannot be read."""
+        with suppress(OSError, ValueError, TypeError, LookupError):
+            return ServerSpec.from_json((self.directory / keeper.SPEC).read_text(encoding="utf-8"))
+        return None
+
+    def addresses(self) -> dict[str, Any]:
+        """Where it answers, as server.json has it; empty where that is not there or cannot be read."""
+        with suppress(OSError, ValueError, TypeError):
+            return dict(json.loads((self.directory / keeper.SERVER).read_text(encoding="utf-8")))
+        return {}
+
+
+class KeptLease(NamedTuple):
+    """A leased server that somebody keeps, and what its keeper has said; see lease_keeper.py for the status."""
+
+    directory: Path
+    spec: ServerSpec | None
+    addresses: dict[str, Any]
+    status: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the list calls it."""
+        return self.directory.name
+
+    def stop(self, seconds: float = STOP_SECONDS) -> str | None:
+        """Stops the server and waits until it has ended; the problem where it has not."""
+        try:
+            with closing(Connection(self.directory)) as connection:
+                connection.say(want="stop")
+                connection.answer(seconds)
+        except NoKeeperError as error:
+            # A connection that broke is a keeper that has ended meanwhile.
+            return f"not stopped: {error}" if is_held(self.directory / keeper.LOCK) else None
+        return None
+
+
+class Leases:
+    """The leased servers below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def of_this_user(cls) -> Leases:
+        """Those of this user, from all checkouts. Raises BackendError where there is no place for them."""
+        return cls(private_directory(root_of_leases()))
+
+    def server(self, spec: ServerSpec, seconds: float, run: str) -> LeasedServer:
+        """A server of the specification, for the run of that name: one that is there and as good as new, or a new one.
+
+        It stays until nobody has used it for `seconds`. Raises BackendError where its files cannot be written.
+        """
+        key = key_of(spec)
+        while True:
+            # Before the server is started, so that files which change meanwhile differ from it.
+            identity = identity_of(spec)
+            try:
+                with held(self.root / "lock"):
+                    found = self._find(key, identity, seconds, run)
+                    if found is None:
+                        return LeasedServer(spec, *self._start(spec, key, identity, seconds, run), None)
+            except OSError as error:
+                raise BackendError(
+                    f"no place for a server that stays: {error}. Make room, point TMPDIR elsewhere, {WITHOUT}"
+                ) from error
+            server = _join(spec, *found, run)
+            if server:
+                return server
+
+    def kept(self) -> list[KeptLease]:
+        """Those that somebody keeps, with what their keepers say; what dead ones have left is removed."""
+        found = []
+        with held(self.root / "lock"):
+            for lease in self._all():
+                try:
+                    connection = Connection(lease.directory)
+                except NoKeeperError:
+                    _remove_if_dead(lease)
+                else:
+                    found.append((lease, connection))
+        kept = []
+        for lease, connection in found:
+            with closing(connection):
+                kept.append(KeptLease(lease.directory, lease.spec(), lease.addresses(), _status(connection)))
+        return kept
+
+    def _all(self) -> Iterator[Lease]:
+        for directory in sorted(path for path in self.root.iterdir() if path.is_dir()):
+            key, identity = None, None
+            with suppress(OSError, ValueError, TypeError, LookupError):
+                document = json.loads((directory / LEASE).read_text(encoding="utf-8"))
+                key, identity = str(document["key"]), document["identity"]
+            yield Lease(directory, key, identity)
+
+    def _find(self, key: str, identity: Identity, seconds: float, run: str) -> tuple[Lease, Connection] | None:
+        """A lease that was made of the same, and a connection that uses it. Others of the key are retired."""
+        found: tuple[Lease, Connection] | None = None
+        for lease in self._all():
+            try:
+                connection = Connection(lease.directory)
+            except NoKeeperError:
+                _remove_if_dead(lease)
+                continue
+            if lease.key != key:
+                connection.close()
+                continue
+            if found is None and not lease.is_retired and not differences(lease.identity, identity):
+                with suppress(NoKeeperError):
+                    connection.say(want="use", run=run, seconds=seconds)
+                    found = lease, connection
+                    continue
+            if not lease.is_retired:
+                retire(lease.directory, connection)
+            connection.close()
+        return found
+
+    def _start(
+        self, spec: ServerSpec, key: str, identity: Identity, seconds: float, run: str
+    ) -> tuple[Path, Connection]:
+        directory = Path(tempfile.mkdtemp(prefix="", dir=self.root))
+        try:
+            (directory / keeper.SPEC).write_text(spec.to_json(), encoding="utf-8")
+            (directory / LEASE).write_text(json.dumps({"key": key, "identity": identity}), encoding="utf-8")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+                listener.bind(str(directory / SOCKET))
+                listener.listen(128)
+                # The first user comes before the keeper does, so it need not be waited for.
+                connection = Connection(directory)
+                connection.say(want="use", run=run, seconds=seconds)
+                _start_keeper(directory, listener, seconds, run)
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        return directory, connection
+
+
+def _remove_if_dead(lease: Lease) -> None:
+    """Removes what a keeper left that was killed. Whether another machine's keeper lives cannot be told from here."""
+    is_here = not isinstance(lease.identity, dict) or is_of_this_host(lease.identity)
+    if is_here and not is_held(lease.directory / keeper.LOCK):
+        shutil.rmtree(lease.directory, ignore_errors=True)
+
+
+def _status(connection: Connection) -> dict[str, Any]:
+    try:
+        connection.say(want="status")
+        return connection.answer(STATUS_SECONDS)
+    except NoKeeperError:
+        return {"state": "no answer"}
+
+
+def _keepers_environment() -> dict[str, str]:
+    # What measures this run's coverage would wait for the server's end, and write its file then.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "COV_CORE_"))}
+    # -m would look in the working directory first, where a repository may well have a tensorflow/.
+    return {**kept, "PYTHONSAFEPATH": "1"}
+
+
+def _start_keeper(directory: Path, listener: socket.socket, seconds: float, run: str) -> None:
+    with (directory / keeper.LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "pytest_tfserving.backends.lease_keeper",
+                str(directory), str(listener.fileno()), str(seconds), run,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=_keepers_environment(),
+            pass_fds=(listener.fileno(),),
+            start_new_session=True,  # it outlives the terminal
+        )  # fmt: skip
+    process.returncode = 0  # and this process, by design; Popen would warn that it was not waited for
+
+
+def _join(spec: ServerSpec, lease: Lease, connection: Connection, run: str) -> LeasedServer | None:
+    """The server of a lease that was found fit; None, and retired, where itself or its keeper is not."""
+    try:
+        use = connection.answer()
+    except NoKeeperError:
+        use = {"state": "no answer"}
+    is_own = use.get("by") == run
+    server = LeasedServer(spec, lease.directory, connection, use if "up" in use and not is_own else None)
+    if is_own or use["state"] == "starting":
+        return server
+    if use["state"] == "serving" and _is_of_the_same_image(spec, server) and not server.why_unusable():
+        return server
+    server.retire()
+    return None
+
+
+def _is_of_the_same_image(spec: ServerSpec, server: LeasedServer) -> bool:
+    """Whether an image's name still means what a container was made of."""
+    if spec.backend != "docker":
+        return True
+    from docker.errors import DockerException
+
+    from pytest_tfserving.backends.docker_engine import connect
+
+    try:
+        image = connect().client.images.get(spec.program)
+    except DockerException:
+        return False
+    return server.image_id == str(image.short_id)

@@ -1,0 +1,288 @@
+"""Latency budgets on a real server: limits that any machine keeps, and limits that none does."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+SLOW = Path(__file__).resolve().parents[1] / "server" / "exports" / "slow" / "1"
+
+# The loop of the export `slow` counts up by this constant (a TensorProto's int64_val); by 127 it ends sooner.
+_STEP = b"R\x01\n"
+_LARGE_STEP = b"R\x01\x7f"
+
+
+def export(target: Path, *, quick: bool = False) -> Path:
+    """The export `slow`, which takes as many microseconds as `x` says, or a `quick` one that does the same in less."""
+    shutil.copytree(SLOW, target)
+    file = target / "saved_model.pb"
+    content = file.read_bytes()
+    assert content.count(_STEP) == 1
+    if quick:
+        file.write_bytes(content.replace(_STEP, _LARGE_STEP))
+    return target
+
+
+def contract(repository, text: str, model: str = "exports/half_plus_two") -> None:
+    """Writes model.tfserving.toml: `text` under the model's table."""
+    (repository.path / "model.tfserving.toml").write_text(f'[model]\npath = "{model}"\n{text}')
+
+
+def test_the_example_of_tutorials_one_rest_call_with_a_clock_around_it(repository):
+    repository.golden("one", {"instances": [1.0, 2.0, 5.0]})
+    repository.test_file(
+        """
+@pytest.mark.tfserving_latency(max="60s", requests=1, warmup=0, transport="rest", request="goldens/one")
+def test_a_call_is_quick(): ...
+"""
+    )
+    result = repository.run()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines("*latency half_plus_two over rest: p50 * first call *; 1 request by 1 client, * /s")
+
+
+def test_what_is_measured_stands_in_the_summary(repository):
+    repository.test_file(
+        """
+@pytest.mark.parametrize("load", [
+    pytest.param(load, marks=pytest.mark.tfserving_latency(
+        p50="60s", p99="60s", max="60s", throughput=0.1, requests=100, warmup=5, transport=transport, **load))
+    for transport in ("rest", "grpc") for load in ({}, {"concurrency": 4}, {"rate": 400})
+])
+def test_one_call_is_quick(load): ...
+"""
+    )
+    result = repository.run()
+    result.assert_outcomes(passed=6)
+    for transport in ("grpc", "rest"):
+        for how in ("by 1 client", "by 4 clients", "due 400 a second"):
+            [line] = [
+                line
+                for line in result.stdout.lines
+                if f"two over {transport}: " in line and f" requests {how}, " in line
+            ]
+            assert re.fullmatch(
+                rf"  latency half_plus_two over {transport}: p50 [\d.]+ m?u?s, p99 [\d.]+ m?u?s, first call [\d.]+ m?u?s; "
+                rf"100 requests {how}, [\d,]+ /s",
+                line,
+            )
+    result.stdout.re_match_lines([r"  half_plus_two: 3 latency budgets over grpc, 3 latency budgets over rest"])
+
+
+def test_a_budget_that_no_machine_keeps(repository):
+    repository.test_file(
+        """
+@pytest.mark.tfserving_latency(p50="1ns", p90="60s", throughput=1e9, requests=20, warmup=3)
+def test_latency():
+    raise AssertionError("the body does not run")
+"""
+    )
+    result = repository.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"latency of half_plus_two over grpc is not within its budget",
+            r" +budget +measured",
+            r"  p50 +1 ns +[\d.]+ m?u?s +<- too long",
+            r"  p90 +60 s +[\d.]+ m?u?s$",
+            r"  throughput +1,000,000,000 /s +[\d,]+ /s +<- too few",
+            r"measured: [\d.]+ m?u?s \S.* [\d.]+ m?s",
+            r"sent: 20 requests \(a request that was made up\) by 1 client, after a first call of [\d.]+ m?s and 3 for "
+            r"warming up",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*the body does not run*")
+    result.stdout.fnmatch_lines("*1 latency budget over grpc (1 failed)")
+
+
+def test_contract_files(repository):
+    """Tables of one contract are tests of their own, and send the contract's goldens."""
+    repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
+    repository.golden("rows", {"instances": [1.0]})
+    repository.golden("other", {"inputs": {"x": [1.0]}, "signature_name": "other"})
+    repository.golden("refused", {"inputs": {"z": [1.0]}, "expect_error": "INVALID_ARGUMENT"})
+    contract(
+        repository,
+        """
+[goldens]
+path = "goldens"
+[requests.inline]
+inputs.x = [5.0]
+outputs.y = [4.5]
+[[latency]]
+max = "60s"
+requests = 10
+[[latency]]
+max = "60s"
+requests = 10
+concurrency = 2
+[[latency]]
+p50 = "1ns"
+requests = 10
+transport = "rest"
+""",
+    )
+    result = repository.run("-k", "latency", "-v")
+    result.assert_outcomes(passed=2, failed=1, deselected=10)
+    result.stdout.fnmatch_lines(
+        [
+            "model.tfserving.toml::latency PASSED*",
+            "model.tfserving.toml::latency[[]2[]] PASSED*",
+            "model.tfserving.toml::latency[[]rest[]] FAILED*",
+            "latency of half_plus_two over rest is not within its budget",
+            "sent: 10 requests (3 golden cases) by 1 client, *",
+            "model.tfserving.toml:16",
+            "  latency half_plus_two over grpc: *; 10 requests by 1 client, *",
+            "  latency half_plus_two over grpc: *; 10 requests by 2 clients, *",
+            "  latency half_plus_two over rest: *; 10 requests by 1 client, *",
+        ]
+    )
+
+
+def test_one_table_and_its_own_request(repository):
+    repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
+    repository.golden("two", {"inputs": {"x": [1.0, 2.0]}})
+    contract(repository, '[goldens]\npath = "goldens"\n[latency]\np50 = "1ns"\nrequests = 5\nrequest = "goldens/two"\n')
+    result = repository.run("-k", "latency", "-v")
+    result.assert_outcomes(failed=1, deselected=4)
+    result.stdout.fnmatch_lines(
+        ["model.tfserving.toml::latency FAILED*", "sent: 5 requests (1 golden case) by 1 client, *"]
+    )
+
+
+def test_a_transport_that_is_not_tested_is_not_measured(repository):
+    contract(repository, '[latency]\np50 = "1ns"\ntransport = "rest"\n')
+    result = repository.run("--tfserving-transport", "grpc")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(
+        "*ContractWarning: latency of half_plus_two over rest was not measured: it is not tested in this run"
+    )
+
+
+def test_what_cannot_be_measured(repository):
+    problems = {
+        "p50=5": "SpecError: tfserving_latency: p50=5; a duration was expected*",
+        "": "SpecError: tfserving_latency: nothing to keep: *",
+        "p50='1s', signature='other'": "SpecError: half_plus_two has no signature 'other'; it has *",
+        "p50='1s', request='goldens/none'": "GoldenError: no golden */goldens/none. *",
+        "p50='1s', transport='http'": "SpecError: tfserving_latency: transport='http'; rest or grpc was expected",
+        "against='exports/none', at_most=1.2": "ExportError: the baseline of against=: *exports/none*",
+        "against=7, at_most=1.2": "ExportError: against=7: no version 7 of half_plus_two in *",
+    }
+    tests = [
+        f"@pytest.mark.tfserving_latency({arguments})\ndef test_{number}(): ...\n"
+        for number, arguments in enumerate(problems)
+    ]
+    repository.test_file("\n".join(tests))
+    result = repository.run()
+    result.assert_outcomes(failed=len(problems))
+    result.stdout.fnmatch_lines(list(problems.values()))
+
+
+def test_a_request_that_is_refused_is_no_latency(repository):
+    repository.golden("refused", {"inputs": {"x": [1, 2]}})
+    repository.test_file(
+        """
+@pytest.mark.tfserving_latency(p50="60s", request="goldens/refused")
+def test_latency(): ...
+""",
+        model=str(export(repository.path / "exports" / "slow" / "1")),
+    )
+    result = repository.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        "latency of slow over grpc: the first request was not answered: INVALID_ARGUMENT over grpc *"
+    )
+
+
+def test_some_requests_that_are_refused(repository):
+    """Every second request is; so many may fail, or they do not."""
+    repository.golden("a", {"inputs": {"x": 1}})
+    repository.golden("b", {"inputs": {"x": [1, 2]}})
+    contract(
+        repository,
+        '[[latency]]\nmax = "60s"\nrequest = "goldens"\nrequests = 20\nfailing = 0.5\n'
+        '[[latency]]\nmax = "60s"\nrequest = "goldens"\nrequests = 20\nfailing = 0.1\ntransport = "rest"\n',
+        model=str(export(repository.path / "exports" / "slow" / "1")),
+    )
+    result = repository.run()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"latency of slow over rest is not within its budget",
+            r"  failing +2 +3 +<- too many",
+            r"measured: 3 failed: INVALID_ARGUMENT over rest, HTTP 400 \(model slow, signature serving_default\): .*",
+            r"sent: 6 requests of 20, then it was given up \(2 golden cases\) by 1 client, .*",
+            r"  latency slow over grpc: .*; 20 requests by 1 client, .* /s, 10 failed",
+        ]
+    )
+
+
+def test_a_slower_export_fails_and_a_quicker_one_holds(repository):
+    slow = export(repository.path / "exports" / "slow" / "1")
+    quick = export(repository.path / "exports" / "quick" / "1", quick=True)
+    repository.golden("work", {"inputs": {"x": 10_000}, "outputs": {"y": 10_000}})
+    for name, model, against in (("slower", slow, quick), ("quicker", quick, slow)):
+        (repository.path / f"{name}.tfserving.toml").write_text(
+            f'[model]\npath = "{model}"\nname = "{name}"\n[latency]\nagainst = "{against}"\nat_most = 1.5\n'
+            f'request = "goldens/work"\nrequests = 40\nwarmup = 2\n'
+        )
+    document = repository.path / "results.json"
+    (repository.path / "conftest.py").write_text(
+        f"""
+import json, pathlib, pytest
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+    results = getattr(report, "tfserving", [])
+    found = {{report.nodeid: result["latency"] for result in results}}
+    file = pathlib.Path({str(document)!r})
+    file.write_text(json.dumps({{**(json.loads(file.read_text()) if file.exists() else {{}}), **found}}))
+"""
+    )
+    result = repository.run("--tfserving-json", "report.json")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"latency of slower over grpc is not within its budget",
+            r"  p50 ratio +1\.5 +[\d.]+ times \([\d.]+ to [\d.]+\) +<- too long",
+            r" +p50 +p90 +p99 +max +first call +answers",
+            r"  measured( +[\d.]+ m?s){5} +[\d,]+ /s",
+            r"  baseline( +[\d.]+ m?s){5} +[\d,]+ /s",
+            r"baseline: .*exports/quick/1, asked by turns with the model",
+        ]
+    )
+    found = json.loads(document.read_text())
+    slower, quicker = (
+        found["slower.tfserving.toml::latency[against]"],
+        found["quicker.tfserving.toml::latency[against]"],
+    )
+    assert slower["ratios"]["p50"]["low"] > 1.5
+    assert quicker["ratios"]["p50"]["high"] < 1
+    assert slower["measured"]["answered"] == sum(slower["measured"]["histogram"]["counts"]) == 40
+    assert (slower["transport"], slower["signature"]) == ("grpc", "serving_default")
+
+
+def test_an_export_is_as_quick_as_its_copy(repository):
+    shutil.copytree(repository.path / "exports" / "half_plus_two", repository.path / "old")
+    repository.test_file(
+        """
+@pytest.mark.tfserving_latency(against="old", at_most=20, requests=200, concurrency=2)
+def test_latency(): ...
+"""
+    )
+    result = repository.run()
+    result.assert_outcomes(passed=1)
+    result.stdout.re_match_lines(
+        [r"  latency half_plus_two over grpc: .* p50 [\d.]+ times \([\d.]+ to [\d.]+\) that of old, .*"]
+    )
+
+
+def test_measurements_of_workers_are_shown(repository):
+    for number in range(3):
+        repository.test_file("@pytest.mark.tfserving_latency(p50='60s', requests=20)\ndef test_latency(): ...\n")
+        (repository.path / "test_model.py").rename(repository.path / f"test_{number}.py")
+    result = repository.run("-n", "2")
+    result.assert_outcomes(passed=3)
+    assert len(re.findall(r"^  latency half_plus_two over grpc: ", result.stdout.str(), re.MULTILINE)) == 3

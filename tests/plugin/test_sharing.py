@@ -1,0 +1,139 @@
+"""Models of several tests on one server, started before the first of them asks"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+EXPORTS = Path(__file__).parents[1] / "server" / "exports"
+
+# Each test writes down which server it was served by.
+HEAD = """
+import json, pathlib, pytest
+
+@pytest.fixture(autouse=True)
+def noted(request, tfserving):
+    with open("servers", "a") as file:
+        file.write(json.dumps([request.node.name, tfserving.name, str(tfserving._server._directory)]) + "\\n")
+"""
+
+
+def marked(*marks):
+    """A test file: a test a mark."""
+    return HEAD + "".join(
+        f"@pytest.mark.tfserving({mark})\ndef test_{n}(tfserving_rest):\n    tfserving_rest.metadata()\n"
+        for n, mark in enumerate(marks)
+    )
+
+
+def servers(repository):
+    """Test -> its server."""
+    lines = (repository.path / "servers").read_text().splitlines()
+    return {test: server for test, _, server in map(json.loads, lines)}
+
+
+@pytest.fixture
+def models(repository):
+    for name in ("one", "two", "three"):
+        shutil.copytree(repository.path / "exports" / "half_plus_two", repository.path / "exports" / name)
+    return repository
+
+
+def test_small_models_share_a_server(models):
+    models.test_file(marked("'exports/one'", "'exports/two'", "'exports/three', isolated=True"), model=None)
+    models.run().assert_outcomes(passed=3)
+    used = servers(models)
+    assert used["test_0"] == used["test_1"] != used["test_2"]
+
+
+def test_a_large_model_keeps_nobody_waiting(models):
+    (models.path / "exports" / "two" / "1" / "assets").mkdir(exist_ok=True)
+    with (models.path / "exports" / "two" / "1" / "assets" / "large").open("wb") as file:
+        file.truncate(64_000_001)
+    models.test_file(marked("'exports/one'", "'exports/two'", "'exports/three'"), model=None)
+    models.run().assert_outcomes(passed=3)
+    used = servers(models)
+    assert used["test_0"] == used["test_2"] != used["test_1"]
+
+
+def test_contract_files_share_too(models):
+    for name in ("one", "two"):
+        (models.path / f"{name}.tfserving.toml").write_text(
+            f'[model]\npath = "exports/{name}"\n[requests.r]\ninputs.x = [1.0]\noutputs.y = [2.5]\n'
+        )
+    result = models.run("-v", "-s")
+    result.assert_outcomes(passed=4)
+    assert result.stdout.str().count("tensorflow 2") <= 1, "one server is named"
+
+
+def test_workers_share_it(models):
+    models.test_file(marked("'exports/one'", "'exports/two'", "'exports/three'"), model=None)
+    models.run("-n", "2").assert_outcomes(passed=3)
+    assert len(set(servers(models).values())) == 1
+
+
+def test_a_model_that_does_not_load_takes_no_other_with_it(models):
+    warmup = models.path / "exports" / "two" / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    warmup.parent.mkdir(exist_ok=True)
+    warmup.write_bytes(b"no TFRecord")
+    models.test_file(marked("'exports/one'", "'exports/two'", "'exports/three'"), model=None)
+    result = models.run()
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(
+        ["*ERROR at setup of test_1*", "StartupError: *", "*Loading servable: {name: two *failed*"]
+    )
+    assert "two and the 2 others are served apart" in result.stdout.str() + result.stderr.str()
+    used = servers(models)
+    assert used["test_0"] == used["test_2"]
+
+
+def test_a_model_that_ends_the_server_takes_no_other_with_it(models):
+    shutil.copytree(EXPORTS / "aborting", models.path / "exports" / "aborting")
+    models.test_file(
+        "@pytest.mark.tfserving('exports/one')\ndef test_a(tfserving_rest): tfserving_rest.predict(inputs={'x': [1.0]})\n"
+        "@pytest.mark.tfserving('exports/aborting')\ndef test_b(tfserving_grpc): tfserving_grpc.predict(inputs={'x': 1})\n"
+        "@pytest.mark.tfserving('exports/two')\ndef test_c(tfserving_rest): tfserving_rest.predict(inputs={'x': [1.0]})\n"
+        "@pytest.mark.tfserving('exports/one')\ndef test_d(tfserving_rest): tfserving_rest.predict(inputs={'x': [1.0]})\n",
+        model=None,
+    )
+    result = models.run()
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*test_b*", "*ended during the run: killed by SIGABRT*"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"), [(["--collect-only", "-q"], 0), (["-k", "test_0"], 1), (["-k", "nothing"], 0)]
+)
+def test_nothing_starts_that_no_test_needs(models, arguments, count):
+    """The keeper's directory of a server is there as soon as it is started."""
+    models.test_file(marked("'exports/one', server_args=('--enable_batching',)", "'exports/two'"), model=None)
+    (models.path / "conftest.py").write_text(
+        "import pathlib\n"
+        "def pytest_sessionfinish(session):\n"
+        "    from pytest_tfserving.fixtures import SESSION\n"
+        "    run = session.config.stash[SESSION]._run\n"
+        "    found = [p for p in run.directory.iterdir() if p.is_dir()] if run else []\n"
+        "    pathlib.Path('count').write_text(str(len(found)))\n"
+    )
+    models.run(*arguments)
+    assert int((models.path / "count").read_text()) == count
+
+
+def test_servers_start_side_by_side_before_the_first_test(models):
+    models.test_file(
+        "import time\n"
+        "from pytest_tfserving.fixtures import SESSION\n"
+        "@pytest.mark.tfserving('exports/one', server_args=('--enable_batching',))\n"
+        "def test_b(tfserving): ...\n"
+        "@pytest.mark.tfserving('exports/one')\n"
+        "def test_z(tfserving): ...\n",
+        model=None,
+    )
+    (models.path / "test_a.py").write_text(
+        "def test_both_are_on_their_way(request):\n"
+        "    from pytest_tfserving.fixtures import SESSION\n"
+        "    run = request.config.stash[SESSION]._run\n"
+        "    assert len([p for p in run.directory.iterdir() if p.is_dir()]) == 2\n"
+    )
+    models.run().assert_outcomes(passed=3)

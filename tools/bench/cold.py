@@ -1,0 +1,134 @@
+"""A whole pytest, from the shell to its exit: cold, with servers of the run before, and beside a suite by hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+EXPORT = ROOT / "example_models" / "half_plus_two" / "exports" / "half_plus_two"
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+# Of the plugins that are installed for development, hypothesis alone takes most of a second.
+OTHERS = ("-p", "no:hypothesispytest", "-p", "no:xdist", "-p", "no:cacheprovider")
+PYTEST = (sys.executable, "-m", "pytest", "-q", *OTHERS)
+
+SUITE = "one model, signature and golden on both transports"
+
+
+def rows(rounds: int, image: str | None, binary: str | None) -> Iterator[tuple[str, str, str, str, str]]:
+    """(what, measured, baseline, ratio or size, limit) of each figure. `image` and `binary` are measured if given."""
+    embedded = [*PYTEST, str(HERE / "ours.py"), "--tfserving-backend=embedded"]
+    by_hand = [*PYTEST, "-p", "no:tfserving", str(HERE / "handwritten.py")]
+    ours, hand = in_turns([embedded, by_hand], rounds)
+    yield (f"{SUITE}, cold, embedded", *beside(ours, hand, "by hand"), "0.35")
+    yield "the same: peak memory of the pytest process", f"{ours.megabytes:.0f} MB", "", "", "120 MB"
+    if binary:
+        mine, hand = in_turns(
+            [[*embedded[:-1], "--tfserving-backend=binary", f"--tfserving-binary={binary}"], by_hand], rounds
+        )
+        yield (f"the same, binary ({binary})", *beside(mine, hand, "by hand"), "")
+    if image:
+        environment = {"SERVER": "docker", "IMAGE": image, "TESTCONTAINERS_RYUK_DISABLED": "true"}
+        command = [*embedded[:-1], "--tfserving-backend=docker", f"--tfserving-image={image}"]
+        mine, hand = in_turns([command, by_hand], rounds, environment)
+        yield (f"the same, docker ({image}, image present)", *beside(mine, hand, "by hand"), "0.4")
+    cli = [
+        str(SCRIPTS / "saved_model_cli"), "run", "--dir", str(EXPORT / "1"), "--tag_set", "serve",
+        "--signature_def", "serving_default", "--input_exprs", "x=np.array([1.0, 2.0, 5.0], np.float32)",
+    ]  # fmt: skip
+    ours, theirs = in_turns([embedded, cli], rounds)
+    yield ("the same, embedded, beside one prediction", *beside(ours, theirs, "`saved_model_cli run`"), "")
+    with tempfile.TemporaryDirectory() as empty:
+        nothing = [*PYTEST, "--rootdir", empty, empty]
+        with leases() as environment:
+            second = [*embedded, "--tfserving-reuse=60"]
+            run(second, environment)  # starts the server that all the others use
+            again, bare = in_turns([second, nothing], rounds, environment)
+        yield ("the same, second run with `--tfserving-reuse`", *beside(again, bare, "of nothing"), "0.6 s")
+
+
+class leases:  # noqa: N801  # a context manager, called like a function
+    """An environment in which leased servers are this benchmark's own, and end with it."""
+
+    def __enter__(self) -> dict[str, str]:
+        self._directory = tempfile.mkdtemp()
+        return {"XDG_RUNTIME_DIR": self._directory}
+
+    def __exit__(self, *_: object) -> None:
+        environment = {**os.environ, "XDG_RUNTIME_DIR": self._directory}
+        subprocess.run(
+            [str(SCRIPTS / "pytest-tfserving"), "servers", "--stop"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        shutil.rmtree(self._directory)
+
+
+class Runs:
+    """Runs of one command: the median of their seconds, the most megabytes that any of them held at once."""
+
+    def __init__(self) -> None:
+        self._seconds: list[float] = []
+        self.megabytes = 0.0
+
+    def add(self, seconds: float, megabytes: float) -> None:
+        self._seconds.append(seconds)
+        self.megabytes = max(self.megabytes, megabytes)
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(self._seconds)
+
+
+def in_turns(
+    commands: Sequence[Sequence[str]], rounds: int, environment: Mapping[str, str] | None = None
+) -> list[Runs]:
+    """The runs of each command, in turns, so that what else the machine does meets all of them.
+
+    The first run of each compiles, fills caches, and is not counted.
+    """
+    found = [Runs() for _ in commands]
+    for n in range(rounds + 1):
+        for runs, command in zip(found, commands, strict=True):
+            seconds, megabytes = run(command, environment or {})
+            if n:
+                runs.add(seconds, megabytes)
+    return found
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
+    """(seconds, peak resident megabytes) of a command that must succeed, or have had no test to run."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - begin
+    process.returncode = status
+    if status and "no tests ran" not in output:
+        sys.exit(output)
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # ru_maxrss is in bytes there, in kilobytes on Linux
+    return seconds, usage.ru_maxrss / unit
+
+
+def beside(ours: Runs, theirs: Runs, what: str) -> tuple[str, str, str]:
+    """Measured, baseline and ratio of two commands."""
+    return f"{ours.seconds:.2f} s", f"{theirs.seconds:.2f} s {what}", f"{ours.seconds / theirs.seconds:.2f}"
