@@ -29,7 +29,8 @@ class ModelRequest:
     """One model as a marker or a factory call asks for it.
 
     `name` defaults to the export's own; `version` or `label` choose among its versions, the newest otherwise;
-    `labels` gives a started server its version labels.
+    `labels` gives a started server its version labels. One that is `fixed` is served from its path whatever
+    --tfserving-model says: what the model under test is compared with.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class ModelRequest:
     version: int | None = None
     label: str | None = None
     labels: tuple[tuple[str, int], ...] = ()
+    fixed: bool = False
 
     @property
     def servable(self) -> Servable:
@@ -95,7 +97,7 @@ class Serving:
         where no server comes up; the same error again for the same request. Raises ServerDiedError, with the end of the
         log, where the server has ended since.
         """
-        self.requested.update(model.servable.name for model in request.models)
+        self.requested.update(model.servable.name for model in request.models if not model.fixed)
         outcome = self._outcomes.get(request)
         if outcome is None:
             try:
@@ -117,7 +119,7 @@ class Serving:
         """
         self.requested.add(model.servable.name)
         try:
-            export = find_export(self._candidate(model) or model.path)
+            export = find_export(self.path_of(model))
         except ExportError as error:
             if not self.settings.is_remote:
                 raise
@@ -126,6 +128,10 @@ class Serving:
                 f"with --tfserving-model {model.servable.name}=PATH, or leave the test out (-m 'not tfserving_lint')"
             ) from error
         return _version_of(export, _requested_version(model, export, addressed=self.settings.is_remote), model)
+
+    def path_of(self, model: ModelRequest) -> Path:
+        """The path that a model is served from: its own, or that of --tfserving-model."""
+        return self._candidate(model) or model.path
 
     def served_with(self, served: Served, *server_args: str) -> Served:
         """The same model on a server with further flags. Raises BackendError where servers are not ours to start."""
@@ -153,7 +159,11 @@ class Serving:
         if len(set(names)) < len(names):
             raise SpecError(f"the models of one server need names of their own: {', '.join(names)}; give name=")
         remote = self.choice.backend == "remote"
-        checked = [self._check(model, request.tags, may_be_absent=remote) for model in request.models]
+        checked = [
+            # What another model is compared with need not be the export that lies at its path here.
+            None if remote and model.fixed else self._check(model, request.tags, may_be_absent=remote)
+            for model in request.models
+        ]
         server = None
         if remote:
             endpoint = Endpoint.of_addresses(self.settings.rest_url, self.settings.grpc_target)
@@ -202,7 +212,7 @@ class Serving:
         """
         from pytest_tfserving.savedmodel import read_schema
 
-        path = self._candidate(model) or model.path
+        path = self.path_of(model)
         try:
             export = find_export(path)
         except ExportError:
@@ -219,6 +229,8 @@ class Serving:
 
     def _candidate(self, model: ModelRequest) -> Path | None:
         """The path of --tfserving-model for this model; a path without NAME= can only mean the one model of a run."""
+        if model.fixed:
+            return None
         name = model.servable.name
         path, is_bare = self.settings.candidate(name)
         if path is None:

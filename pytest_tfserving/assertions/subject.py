@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from pytest_tfserving.assertions.baseline import serve_beside
 from pytest_tfserving.contracts.check import ExpectedSignature
+from pytest_tfserving.contracts.checks import Baseline
 from pytest_tfserving.errors import SpecError
 from pytest_tfserving.report.results import CheckResult
+from pytest_tfserving.report.totals import Totals
 from pytest_tfserving.savedmodel import read_schema
 from pytest_tfserving.schema import ModelSchema, Signature
 from pytest_tfserving.served import Served
@@ -34,7 +36,7 @@ class Subject:
         self.node_id = node_id
         self.notes: list[str] = []
         self.results: list[CheckResult] = []
-        self.evidence: list[dict[str, Any]] = []
+        self.evidence = Totals()
         self.recorded = False
 
     @property
@@ -47,6 +49,10 @@ class Subject:
         """The served model. Raises as Serving.serve()."""
         [served] = self.session.serving.serve(self.request).values()
         return served
+
+    def beside(self, baseline: Baseline) -> tuple[Served, Served]:
+        """The model, and the baseline that is served beside it. Raises as baseline.serve_beside()."""
+        return serve_beside(self.session.serving, self.request, baseline, self.transport)
 
     @property
     def transport(self) -> str:
