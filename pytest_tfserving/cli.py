@@ -47,6 +47,7 @@ COMMANDS = {
     "show": Command("print what an export promises, and what will hurt when it is served", _module("show")),
     "init": Command("write a first contract for an export", _module("init")),
     "diff": Command("name what breaks for clients between two exports, contracts or servers", _module("diff")),
+    "drift": Command("compare the answers of two exports to the same inputs", _module("drift")),
     "warmup": Command("write goldens as an export's warm-up file, or such a file as goldens", _module("warmup")),
     "servers": Command("list or stop the servers that --tfserving-reuse left up", _module("servers")),
     "schema": Command("print the JSON schema of contract files, for editors", _module("schema")),

@@ -78,7 +78,7 @@ class ContractItem(pytest.Item):
         self.fixturenames = ["tfserving"] if marker is None or marker.asks_server else []
         if marker is not None:  # a request has none
             self.add_marker(f"tfserving_{kind}")
-        self._check = check
+        self.check = check
         self._problem = problem
         self.serve_request = request
         self._signatures = signatures
@@ -96,8 +96,8 @@ class ContractItem(pytest.Item):
         from pytest_tfserving.assertions.run import run_check
 
         subject = self.subject
-        if self._check:
-            failure: str | None = run_check(subject, self._check)
+        if self.check:
+            failure: str | None = run_check(subject, self.check)
         else:
             failure = self._problem
             subject.results.append(CheckResult("golden", subject.name, self.name, None, "failed", failure))

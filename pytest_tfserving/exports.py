@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_tfserving.backends.base import ServableSpec
+from pytest_tfserving.backends.identity import files_stamp
 from pytest_tfserving.errors import ExportError, SpecError
 from pytest_tfserving.export import Export, find_export
 from pytest_tfserving.options import Settings
@@ -31,7 +32,6 @@ class Exports:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._overridden: set[str] = set()
-        self._checked: dict[tuple[ModelRequest, tuple[str, ...]], CheckedExport] = {}
 
     def directory_of(self, model: ModelRequest) -> Path:
         """The SavedModel that would be served for a request, --tfserving-model applied; nothing in it is read.
@@ -62,8 +62,6 @@ class Exports:
         """
         from pytest_tfserving.savedmodel import read_schema
 
-        if (model, tags) in self._checked:
-            return self._checked[model, tags]
         path = self.path_of(model)
         try:
             export = find_export(path)
@@ -76,9 +74,10 @@ class Exports:
         directories = {number: _version_of(export, number, model) for number in numbers}
         schemas = {number: read_schema(directory, tags) for number, directory in directories.items()}
         versions = tuple((number, str(directory)) for number, directory in directories.items())
-        spec = ServableSpec(model.servable.name, versions, model.labels)
-        self._checked[model, tags] = CheckedExport(export, version, schemas[version], spec)
-        return self._checked[model, tags]
+        # A server that was started before a fixture wrote the export anew must not pass for one of the new files.
+        stamp = " ".join(files_stamp(directory) for directory in directories.values())
+        spec = ServableSpec(model.servable.name, versions, model.labels, stamp)
+        return CheckedExport(export, version, schemas[version], spec)
 
     def _candidate(self, model: ModelRequest) -> Path | None:
         """The path of --tfserving-model for this model; a path without NAME= can only mean the one model of a run."""

@@ -151,11 +151,12 @@ class GoldenChecker:
 
         session = self._request.config.stash[SESSION]
         file = self._request.path.parent / (name if name.endswith(".json") else f"{name}.json")
+        session.uses.bodies.add(str(file))
         given = {"rtol": rtol, "atol": atol, "equal_nan": equal_nan, "outputs": rules}
         tolerance = tolerance_of("tfserving_golden.check", given, self._request.path.parent)
         served = self._request.node.funcargs.get("tfserving")
-        provenance = served.provenance if served else {}
-        failure = check_recorded(session, provenance, dict(outputs), file, tolerance, self._request.node.nodeid)
+        results = self._request.node.stash.setdefault(RESULTS, [])
+        failure = check_recorded(session, served, dict(outputs), file, tolerance, self._request.node.nodeid, results)
         if failure:
             pytest.fail(failure, pytrace=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator
 from contextlib import suppress
@@ -22,13 +23,16 @@ from pytest_tfserving.fixtures import (
     tfserving_rest,
     tfserving_server,
 )
+from pytest_tfserving.golden_uses import GoldenUses
 from pytest_tfserving.options import OPTIONS, Settings
-from pytest_tfserving.report.results import CheckResult, ItemResult
+from pytest_tfserving.report.recording import recorded_lines, removed_lines, unused_lines
+from pytest_tfserving.report.results import CheckResult
 from pytest_tfserving.session import Session
 from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.collect import ContractFile
+    from pytest_tfserving.contracts.checks import Baseline
     from pytest_tfserving.contracts.golden_items import GoldenItem
     from pytest_tfserving.serve_request import ServeRequest
     from pytest_tfserving.served import Served
@@ -37,6 +41,7 @@ __all__ = ["tfserving_fixture", "tfserving_golden", "tfserving_grpc", "tfserving
 
 _GOLDEN = "tfserving_golden_case"
 _RUN_KEY = "tfserving_run"
+_REPORTING = "tfserving-reporting"
 # A process that has closed its connections is gone a moment later, or writes its core for longer.
 _SECONDS_TO_END = 1.0
 
@@ -73,12 +78,19 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     except SpecError as error:
         raise pytest.UsageError(str(error)) from None
+    _refuse_in_ci(settings)
     run = getattr(config, "workerinput", {}).get(_RUN_KEY)
     where = Path(run) if run else None
     session = Session(settings, lambda line: _say(config, line), where, config.get_verbosity())
     config.stash[SESSION] = session
-    if session.wants_results and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Gathering(session))
+    config.pluginmanager.register(GoldenUses(session))
+    if session.wants_results or config.getoption("xmlpath", None):
+        from pytest_tfserving.reporting import Reporting
+
+        try:
+            config.pluginmanager.register(Reporting(config, session), _REPORTING)
+        except SpecError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -146,10 +158,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
                 served.check_alive(within=_SECONDS_TO_END if Code.UNAVAILABLE.name in report.longreprtext else 0.0)
         except TFServingError as error:
             report.sections.append(("tfserving server", str(error)))
-    session = item.config.stash[SESSION]
-    if session.wants_results and _is_ours(item) and (report.when == "call" or not report.passed):
-        # pytest-xdist carries a report's attributes to the controller, where all of them are gathered.
-        vars(report)["tfserving"] = [result._asdict() for result in item.stash.get(RESULTS, [])]
     return report
 
 
@@ -178,10 +186,27 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         of_contract: ServeRequest | None = getattr(item, "serve_request", None)
         mark = item.get_closest_marker("tfserving")
         key = of_contract or (id(mark), item.path.parent)  # a module has one mark for all of its tests
-        if key not in found:
-            with suppress(TFServingError):  # the test itself will say so
+        baseline = _baseline_of(item)
+        with suppress(TFServingError, OSError):  # the test itself will say so
+            if key not in found:
                 found[key] = of_contract or requested(item, ours)
+            if baseline is not None and (key, baseline) not in found:
+                found[key, baseline] = _request_beside(ours, found[key], baseline)
     ours.serving.plan(found.values())
+
+
+def _baseline_of(item: pytest.Item) -> Baseline | None:
+    """What a golden's test compares with, served beside its model."""
+    parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    golden: GoldenItem | None = parameters.get(_GOLDEN)
+    check = golden.check if golden else getattr(item, "check", None)
+    return getattr(check, "against", None)
+
+
+def _request_beside(session: Session, request: ServeRequest, baseline: Baseline) -> ServeRequest:
+    from pytest_tfserving.assertions.baseline import request_beside
+
+    return request if session.settings.is_remote else request_beside(session.serving, request, baseline)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -194,20 +219,31 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return [f"tfserving: {error}"]
 
 
+@pytest.hookimpl(tryfirst=True)  # junitxml writes its file in this hook, and is told what served first
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ours = session.config.stash[SESSION]
     worker_output = getattr(session.config, "workeroutput", None)
     if worker_output is not None:
         worker_output["tfserving"] = ours.to_plain()
         return
-    ours.finish(write=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
-    if ours.unused_candidates or (ours.written and ours.written.refused):
+    ours.finish(
+        write=exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+        root=session.config.rootpath,
+        passed_over=session.config.getini("norecursedirs"),
+    )
+    if ours.unused_candidates or ours.not_removed or (ours.written and ours.written.refused):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    reporting = session.config.pluginmanager.get_plugin(_REPORTING)
+    if reporting:
+        reporting.finish(session)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     session = config.stash[SESSION]
-    if not session.tally.models and not session.has_recordings and not session.unused_candidates:
+    wants_removal = session.settings.remove_unused
+    says_nothing = not session.unused and not wants_removal
+    says_nothing &= not session.report_lines
+    if not session.tally.models and not session.has_recordings and not session.unused_candidates and says_nothing:
         return
     terminalreporter.section("tfserving")
     for choice, software in session.tally.backends.items():
@@ -219,15 +255,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for name in session.unused_candidates:
         known = ", ".join(sorted(session.tally.models))
         terminalreporter.line(f"--tfserving-model {name}=...: no test asked for that model, only for {known}", red=True)
-    if session.written is None and session.has_recordings:
-        terminalreporter.line("no golden was written: the run did not come to its end", yellow=True)
-    if session.written:
-        for file, cases in session.written.files.items():
-            terminalreporter.line(f"recorded {file} ({cases} case{'s' if cases > 1 else ''})")
-        for file, cases in session.written.unchanged.items():
-            terminalreporter.line(f"unchanged {file} ({cases} case{'s' if cases > 1 else ''})")
-        for reason in session.written.refused:
-            terminalreporter.line(f"not recorded {reason}", red=True)
+    lines = [
+        *recorded_lines(session.written, has_recordings=session.has_recordings),
+        *removed_lines(session.removed, session.not_removed, session.why_none_removed if wants_removal else ""),
+        *unused_lines(session.unused, session.verbosity),
+        *session.report_lines,
+    ]
+    for line, colour in lines:
+        terminalreporter.line(line, **({colour: True} if colour else {}))
 
 
 @pytest.hookimpl(trylast=True)
@@ -237,25 +272,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         session.close()
 
 
-class _Gathering:
-    """Takes the results of all tests from their reports, in the process that writes reports of the run."""
+def _refuse_in_ci(settings: Settings) -> None:
+    flags = {"--tfserving-update": settings.update, "--tfserving-remove-unused": settings.remove_unused}
+    given = " and ".join(flag for flag, value in flags.items() if value)
+    if given and not settings.update_in_ci:
+        from pytest_tfserving.golden.in_ci import why_refused
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        results = getattr(report, "tfserving", None)
-        if results is not None:
-            checks = tuple(CheckResult(**plain) for plain in results)
-            self._session.results.append(
-                ItemResult(report.nodeid, report.outcome, report.duration, report.longreprtext, checks)
-            )
-
-
-def _is_ours(item: pytest.Item) -> bool:
-    """Whether a test asks a served model, or checks one."""
-    names = getattr(item, "fixturenames", ())
-    return RESULTS in item.stash or any(name == "tfserving" or name.startswith("tfserving_") for name in names)
+        reason = why_refused(given, os.environ)
+        if reason:
+            raise pytest.UsageError(reason)
 
 
 def _run_assertions(item: pytest.Function) -> None:

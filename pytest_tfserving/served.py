@@ -79,6 +79,8 @@ class Served:
         """The version that answers: the one asked for, else (of a remote server) the newest that is available."""
         if self._version is not None:
             return self._version
+        if self._servable.label is not None:
+            return self._any_client._answering_version()
         return max(status.version for status in self._any_client.status() if status.state == "AVAILABLE")
 
     @property

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfserving.files import shown
+from pytest_tfserving.golden.uses import Uses
 from pytest_tfserving.options import Settings
 
 if TYPE_CHECKING:  # a session costs nothing until a test needs a server
     from pytest_tfserving.backends.run import Run
     from pytest_tfserving.golden.recorder import Recorder, Written
     from pytest_tfserving.reference.process import Reference
-    from pytest_tfserving.report.results import ItemResult
     from pytest_tfserving.serving import Serving
 
 
@@ -32,8 +33,12 @@ class Session:
         self.verbosity = verbosity
         self.tally = Tally()
         self.written: Written | None = None
-        self.results: list[ItemResult] = []
-        self._say = say
+        self.uses = Uses()
+        self.unused: list[str] = []
+        self.removed: list[str] = []
+        self.not_removed: list[str] = []
+        self.report_lines: list[tuple[str, str]] = []
+        self.say = say
         self._run_directory = run_directory
         self._run: Run | None = None
         self._serving: Serving | None = None
@@ -60,7 +65,7 @@ class Session:
         if self._serving is None:
             from pytest_tfserving.serving import Serving
 
-            self._serving = Serving(self.settings, lambda: self.run, self._say)
+            self._serving = Serving(self.settings, lambda: self.run, self.say)
         return self._serving
 
     @property
@@ -89,19 +94,40 @@ class Session:
         """What a worker of pytest-xdist hands to its controller, as plain values."""
         self.tally.note_servers(self._serving)
         recordings = self._recorder.to_plain() if self._recorder else []
-        return {"tally": self.tally.to_plain(), "recordings": recordings}
+        return {"tally": self.tally.to_plain(), "recordings": recordings, "uses": self.uses.to_plain()}
 
     def merge(self, plain: Mapping[str, Any]) -> None:
         """Takes in what a worker handed over."""
         self.tally.merge(plain["tally"])
+        self.uses.merge(plain["uses"])
         if plain["recordings"]:
             self.recorder.merge(plain["recordings"])
 
-    def finish(self, *, write: bool) -> None:
-        """Counts the servers and, where the run came to its end, writes the recorded goldens."""
+    def finish(self, *, write: bool, root: Path, passed_over: Sequence[str] = ()) -> None:
+        """Counts the servers and, where the run came to its end, writes the recorded goldens and finds unused ones.
+
+        These are looked for in `root`, and not in directories whose names match `passed_over`.
+        """
         self.tally.note_servers(self._serving)
         if self._recorder and write:
             self.written = self._recorder.write()
+        if not self.uses.partial and (self.uses.asked or self.uses.bodies):
+            self._find_unused(root, passed_over)
+
+    def _find_unused(self, root: Path, passed_over: Sequence[str]) -> None:
+        from pytest_tfserving.golden.unused import find_unused, remove, used_files
+
+        found = find_unused(used_files(self.uses), root, passed_over, bodies=not self.uses.bodies_uncertain)
+        if self.settings.remove_unused and not self.why_none_removed:
+            removed, self.not_removed = remove(found)
+            self.removed = [shown(file) for file in removed]
+        else:
+            self.unused = [shown(golden.file) for golden in found]
+
+    @property
+    def why_none_removed(self) -> str:
+        """Why goldens that no test has used may be used all the same; "" where they are not."""
+        return self.uses.partial or ("a test's setup failed" if self.uses.setup_failed else "")
 
     @property
     def unused_candidates(self) -> list[str]:
@@ -111,6 +137,19 @@ class Session:
         """
         names = [name for name, _ in self.settings.candidates if name is not None]
         return [name for name in names if self.tally.models and name not in self.tally.models]
+
+    @property
+    def goldens(self) -> dict[str, Any]:
+        """What became of golden files, as reports have it."""
+        written = self.written
+        if written is None:
+            return {"unused": list(self.unused)}
+        return {
+            "recorded": {file: count._asdict() for file, count in written.files.items()},
+            "unchanged": dict(written.unchanged),
+            "refused": list(written.refused),
+            "unused": list(self.unused),
+        }
 
     @property
     def has_recordings(self) -> bool:
@@ -128,12 +167,16 @@ class Session:
 
 
 class Tally:
-    """What was checked, by model, and on what: counts that travel between processes."""
+    """What was checked, by model, and on what: counts that travel between processes.
+
+    `backends` has by backend the software behind it, `environment` what a golden recorded now would be made by.
+    """
 
     def __init__(self) -> None:
         self.checked: Counter[tuple[str, str]] = Counter()
         self.failed: Counter[tuple[str, str]] = Counter()
         self.backends: dict[str, str] = {}
+        self.environment: dict[str, str] = {}
         self.models: set[str] = set()
         self.measured: list[str] = []
 
@@ -147,11 +190,14 @@ class Tally:
         """Notes what served, as the summary prints it."""
         if serving is None:
             return
+        from pytest_tfserving.golden.provenance import describe_run
+
         self.models |= serving.requested
         for served in serving.everything_served():
             software = ", ".join(f"{key} {value}" for key, value in served.provenance.items() if key != "backend")
             reused = f" ({served.reused})" if served.reused else ""
             self.backends[str(serving.choice)] = (software or str(served.endpoint)) + reused
+            self.environment.update(describe_run(served.provenance))
 
     def to_plain(self) -> dict[str, Any]:
         """The counts as plain values."""
@@ -159,6 +205,7 @@ class Tally:
             "checked": [(*key, count) for key, count in self.checked.items()],
             "failed": [(*key, count) for key, count in self.failed.items()],
             "backends": self.backends,
+            "environment": self.environment,
             "models": sorted(self.models),
             "measured": self.measured,
         }
@@ -169,6 +216,7 @@ class Tally:
             for model, what, count in counts:
                 counter[model, what] += count
         self.backends.update(plain["backends"])
+        self.environment.update(plain["environment"])
         self.models.update(plain["models"])
         self.measured += plain["measured"]
 
@@ -203,6 +251,7 @@ _NOUNS = {
     "golden": ("golden case", "golden cases"),
     "latency": ("latency budget", "latency budgets"),
     "lint": ("lint", "lints"),
+    "overall": ("output over all cases", "outputs over all cases"),
     "properties": ("signature's properties", "signatures' properties"),
     "signature": ("signature", "signatures"),
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pytest_tfserving.golden import in_ci
 from pytest_tfserving.options import OPTIONS, Settings
 from pytest_tfserving.serving import Serving
 from pytest_tfserving.session import Session
@@ -26,9 +27,9 @@ IMAGE_VARIABLE = "TFSERVING_TEST_IMAGE"
 
 @pytest.fixture(autouse=True)
 def no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own TFSERVING_... variables are not for the plugin under test."""
-    for option in OPTIONS:
-        monkeypatch.delenv(option.env, raising=False)
+    """A developer's own TFSERVING_... variables, and those of CI, are not for the plugin under test."""
+    for name in (*(option.env for option in OPTIONS), *in_ci.VARIABLES, "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)

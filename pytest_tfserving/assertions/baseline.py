@@ -30,13 +30,20 @@ def serve_beside(serving: Serving, request: ServeRequest, baseline: Baseline, tr
     """
     if serving.choice.backend == "remote":
         return _of_remote(serving, request, baseline, transport)
+    pair = request_beside(serving, request, baseline)
+    served = serving.serve(pair)
+    model, beside = (served[model.servable.name] for model in pair.models)
+    return model, beside
+
+
+def request_beside(serving: Serving, request: ServeRequest, baseline: Baseline) -> ServeRequest:
+    """The request of the one model of a request and of the baseline. Raises SpecError and ExportError as above."""
     [model] = request.models
     directory = _directory(serving, model, baseline)
     if directory.samefile(serving.directory_of(model)):
         raise _same(baseline, model.servable.name, str(directory))
     beside = ModelRequest(directory, name=f"{model.servable.name}{SUFFIX}", fixed=True)
-    served = serving.serve(replace(request, models=(model, beside)))
-    return served[model.servable.name], served[beside.servable.name]
+    return replace(request, models=(model, beside))
 
 
 def _directory(serving: Serving, model: ModelRequest, baseline: Baseline) -> Path:

@@ -10,6 +10,7 @@ from pytest_tfserving.contracts import checks
 from pytest_tfserving.errors import TFServingError
 from pytest_tfserving.files import shown
 from pytest_tfserving.report.results import CheckResult, Status
+from pytest_tfserving.report.totals import Totals
 
 
 def run_check(subject: Subject, check: checks.Check) -> str | None:
@@ -17,15 +18,17 @@ def run_check(subject: Subject, check: checks.Check) -> str | None:
 
     The subject's `results` get one more.
     """
-    subject.evidence, subject.latency, subject.recorded = [], None, False
+    subject.evidence, subject.latency, subject.recorded = Totals(), None, False
     try:
         failure = _assertion(check)(subject, check)
     except TFServingError as error:
         failure = f"{type(error).__name__}: {error}"
     kind, about, transport = _what(check)
     status: Status = "failed" if failure else "recorded" if subject.recorded else "held"
-    evidence, latency = subject.evidence, subject.latency
-    subject.results.append(CheckResult(kind, subject.name, about, transport, status, failure or "", evidence, latency))
+    evidence = list(subject.evidence)  # what travels between processes is no class of ours
+    subject.results.append(
+        CheckResult(kind, subject.name, about, transport, status, failure or "", evidence, subject.latency)
+    )
     return failure
 
 

@@ -11,6 +11,7 @@ from pytest_tfserving.contracts.check import ExpectedSignature
 from pytest_tfserving.contracts.checks import Baseline
 from pytest_tfserving.errors import SpecError
 from pytest_tfserving.report.results import CheckResult
+from pytest_tfserving.report.totals import Totals
 from pytest_tfserving.savedmodel import read_schema
 from pytest_tfserving.schema import ModelSchema, Signature
 from pytest_tfserving.serve_request import ServeRequest
@@ -36,7 +37,7 @@ class Subject:
         self.node_id = node_id
         self.notes: list[str] = []
         self.results: list[CheckResult] = []
-        self.evidence: list[dict[str, Any]] = []
+        self.evidence = Totals()
         self.latency: dict[str, Any] | None = None
         self.recorded = False
 
@@ -54,10 +55,6 @@ class Subject:
     def beside(self, baseline: Baseline) -> tuple[Served, Served]:
         """The model, and the baseline that is served beside it. Raises as baseline.serve_beside()."""
         return serve_beside(self.session.serving, self.request, baseline, self.transport)
-
-    def baseline(self, baseline: Baseline) -> Served:
-        """The baseline alone."""
-        return self.beside(baseline)[1]
 
     @property
     def transport(self) -> str:

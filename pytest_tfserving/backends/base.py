@@ -23,11 +23,15 @@ TEST_SERVER_ARGS = (
 
 @dataclass(frozen=True)
 class ServableSpec:
-    """One model of a server: its name, the SavedModel directory of each version served, its version labels."""
+    """One model of a server: its name, the SavedModel directory of each version served, its version labels.
+
+    `stamp` tells the files as they are from those that may be written in their place (identity.files_stamp).
+    """
 
     name: str
     versions: tuple[tuple[int, str], ...]
     labels: tuple[tuple[str, int], ...] = ()
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class ServerSpec:
                 name=model["name"],
                 versions=tuple((number, path) for number, path in model["versions"]),
                 labels=tuple((label, number) for label, number in model["labels"]),
+                stamp=model["stamp"],
             )
             for model in data.pop("models")
         )

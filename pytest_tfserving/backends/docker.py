@@ -29,6 +29,9 @@ CONFIG = "/pytest-tfserving/models.config"
 LABEL = "pytest-tfserving"
 MACHINE_LABEL, LEASE_LABEL = f"{LABEL}.machine", f"{LABEL}.lease"
 
+# Chooses between oneDNN's kernels and Eigen's.
+_SWITCHES = ("TF_ENABLE_ONEDNN_OPTS",)
+
 # The words of an engine that does not see a path of ours: it is remote, or we are in a container, or Docker Desktop
 # does not share the folder. The configuration lies in a directory of this run, which no other machine has by chance.
 _CANNOT_SEE = ("bind source path does not exist", "mounts denied")
@@ -58,8 +61,15 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ContainerServ
             reason = error.explanation or error
             raise StartupError(f"container of {spec.program} cannot be started: {reason}") from error
         break
-    provenance = {"backend": "docker", "image": spec.program, "image_id": image.short_id}
+    provenance = {"backend": "docker", "image": spec.program, "image_id": image.short_id, **_switches(container)}
     return ContainerServer(container, log, reach, provenance)
+
+
+def _switches(container: Any) -> dict[str, str]:
+    """What chooses kernels in the container's environment, which is its image's and not this process's."""
+    listed = container.get_wrapped_container().attrs.get("Config", {}).get("Env") or ()
+    environment = dict(entry.partition("=")[::2] for entry in listed)
+    return {name: environment[name] for name in _SWITCHES if name in environment}
 
 
 def remove_leftovers(client: Any) -> list[str]:

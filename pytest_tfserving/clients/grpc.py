@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from threading import Lock
 from typing import Any, TypeVar
 
 import grpc
@@ -26,7 +26,10 @@ _Answer = TypeVar("_Answer", bound=Message)
 
 
 class GrpcClient:
-    """Calls one model of a server over gRPC. One channel is kept; every call has the timeout (seconds)."""
+    """Calls one model of a server over gRPC. One channel is kept; every call has the timeout (seconds).
+
+    Several threads may call at once, and share the channel.
+    """
 
     transport = "grpc"
 
@@ -41,6 +44,8 @@ class GrpcClient:
             options.append(("grpc.enable_http_proxy", 0))  # a proxy of the environment is not for this machine
         self.channel = grpc.insecure_channel(self.target, options=options)
         self._calls: dict[str, Any] = {}
+        self._schema: ModelSchema | None = None
+        self._asking_schema = Lock()
 
     def predict(
         self,
@@ -103,9 +108,7 @@ class GrpcClient:
 
     def metadata(self) -> ModelSchema:
         """The signatures as the server lists them."""
-        request = serving.GetModelMetadataRequest(model_spec=self._spec(None), metadata_field=["signature_def"])
-        answer = self._call(_PREDICTION, "GetModelMetadata", request, serving.GetModelMetadataResponse, None)
-        signatures = serving.SignatureDefMap.FromString(answer.metadata["signature_def"].value)
+        signatures = serving.SignatureDefMap.FromString(self._metadata().metadata["signature_def"].value)
         return schema_of(signatures.signature_def)
 
     def status(self) -> list[VersionStatus]:
@@ -141,10 +144,21 @@ class GrpcClient:
         """Closes the channel."""
         self.channel.close()
 
-    @cached_property
+    @property
     def schema(self) -> ModelSchema:
         """The signatures as the server listed them when it was first asked."""
-        return self.metadata()
+        if self._schema is None:
+            with self._asking_schema:
+                self._schema = self._schema or self.metadata()
+        return self._schema
+
+    def _metadata(self) -> serving.GetModelMetadataResponse:
+        request = serving.GetModelMetadataRequest(model_spec=self._spec(None), metadata_field=["signature_def"])
+        return self._call(_PREDICTION, "GetModelMetadata", request, serving.GetModelMetadataResponse, None)
+
+    def _answering_version(self) -> int:
+        """The version that a label stands for: status knows no labels (get_model_status_impl.cc), metadata does."""
+        return int(self._metadata().model_spec.version.value)
 
     def _spec(self, signature_name: str | None) -> serving.ModelSpec:
         spec = serving.ModelSpec(name=self.servable.name, signature_name=signature_name or "")

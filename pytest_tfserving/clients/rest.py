@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from threading import Lock, local
 from typing import Any
 from urllib.parse import quote
 
 import requests
 from google.protobuf import json_format
+from requests.adapters import HTTPAdapter
 
 from pytest_tfserving.clients.answers import Classes, Features, VersionStatus, fit_inputs, plain_values
 from pytest_tfserving.endpoint import Endpoint, Servable
@@ -20,6 +21,9 @@ from pytest_tfserving.tensors import Array, base64_object, from_json, rows_to_co
 from pytest_tfserving.wire import serving_pb2 as serving
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
+
+# Kept for as many threads; one more makes a connection of its own and does not wait.
+_MOST_CONNECTIONS = 16
 
 # The inverse of ToHTTPStatusCode (tensorflow_serving/model_servers/http_server.cc), to the first code of each status.
 _CODE_OF_STATUS = {
@@ -38,7 +42,11 @@ _CODE_OF_STATUS = {
 
 
 class RestClient:
-    """Calls one model of a server over REST. Connections are kept and reused; every call has the timeout (seconds)."""
+    """Calls one model of a server over REST. Connections are kept and reused; every call has the timeout (seconds).
+
+    Several threads may call at once: each has a session of its own (requests' are not made for several), and all take
+    their connections from the same pool.
+    """
 
     transport = "rest"
 
@@ -48,8 +56,11 @@ class RestClient:
         self.base_url = endpoint.rest_url
         self.servable = servable
         self._timeout = timeout
-        self._session = requests.Session()
-        self._session.trust_env = not endpoint.is_local  # a proxy of the environment is not for this machine
+        self._trusts_env = not endpoint.is_local  # a proxy of the environment is not for this machine
+        self._connections = HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS)
+        self._of_thread = local()
+        self._schema: ModelSchema | None = None
+        self._asking_schema = Lock()
         model = f"/v1/models/{quote(servable.name, safe='')}"
         if servable.version is not None:
             model += f"/versions/{servable.version}"
@@ -101,7 +112,7 @@ class RestClient:
 
     def metadata(self) -> ModelSchema:
         """The signatures as the server lists them."""
-        answer = self._call("GET", f"{self._model_path}/metadata", None, None)
+        answer = self._metadata()
         signatures = json_format.ParseDict(
             answer["metadata"]["signature_def"], serving.SignatureDefMap(), ignore_unknown_fields=True
         )
@@ -130,12 +141,32 @@ class RestClient:
 
     def close(self) -> None:
         """Closes the connections."""
-        self._session.close()
+        self._connections.close()
 
-    @cached_property
+    @property
     def schema(self) -> ModelSchema:
         """The signatures as the server listed them when it was first asked."""
-        return self.metadata()
+        if self._schema is None:
+            with self._asking_schema:
+                self._schema = self._schema or self.metadata()
+        return self._schema
+
+    @property
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = self._of_thread.session = requests.Session()
+            session.trust_env = self._trusts_env
+            session.mount("http://", self._connections)
+            session.mount("https://", self._connections)
+        return session
+
+    def _metadata(self) -> dict[str, Any]:
+        return self._call("GET", f"{self._model_path}/metadata", None, None)
+
+    def _answering_version(self) -> int:
+        """The version that a label stands for: status knows no labels (get_model_status_impl.cc), metadata does."""
+        return int(self._metadata()["model_spec"]["version"])
 
     def _infer(
         self, verb: str, examples: Sequence[Features], signature_name: str, context: Features | None

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote
 
-from google.protobuf import json_format
-from google.protobuf.message import DecodeError
-
+from pytest_tfserving.commands.address import FORMS, as_tensorflow_serving, is_address, read_address
 from pytest_tfserving.commands.stdout import print_out
 from pytest_tfserving.compatibility import PromisedSignatures, find_changes
 from pytest_tfserving.contracts.accepted import read_accepted, read_level, read_severity
 from pytest_tfserving.contracts.baseline import contract_file, read_promised
-from pytest_tfserving.endpoint import Endpoint, Servable
-from pytest_tfserving.errors import BackendError, SpecError, TFServingError
+from pytest_tfserving.errors import SpecError, TFServingError
 from pytest_tfserving.export import find_export
 from pytest_tfserving.findings import Policy, Verdict
 from pytest_tfserving.report.ci import findings_github, findings_json, findings_junit
@@ -31,19 +26,15 @@ HOLDS, FAILS, UNUSABLE = 0, 1, 2
 
 _TIMEOUT = 30.0  # seconds that a running server has for its metadata
 
-_EPILOG = """\
+_EPILOG = f"""\
 OLD and NEW are each one of
   an export         exports/1, or exports, whose newest version it is then
   a contract file   half_plus_two.tfserving.toml; FILE::NAME where it has several models
-  a running server  http://host:8501/v1/models/NAME, grpc://host:8500/NAME; with /versions/N or /labels/L behind it
+  a running server  {FORMS}
 
 The exit status is 0 where nothing fails, 1 where a finding does, 2 where OLD, NEW or an option cannot be used.
 docs/rules.md says what each rule finds and what to do about it.
 """
-
-_OF_MODEL = r"(?P<name>[^/]+?)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/]+))?"
-_REST = re.compile(rf"(?P<base>https?://.+)/v1/models/{_OF_MODEL}(?:/metadata)?/?")
-_GRPC = re.compile(rf"grpc://(?P<target>[^/]+)/{_OF_MODEL}/?")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -101,7 +92,7 @@ def _policy(given: argparse.Namespace) -> Policy:
 
 
 def _read(place: str, tags: tuple[str, ...]) -> PromisedSignatures:
-    return _read_served(place) if "://" in place else read_promised(Path(place), tags)
+    return _read_served(place) if is_address(place) else read_promised(Path(place), tags)
 
 
 def _read_served(address: str) -> ModelSchema:
@@ -109,21 +100,11 @@ def _read_served(address: str) -> ModelSchema:
     from pytest_tfserving.clients.grpc import GrpcClient  # exports and contracts are compared without the clients
     from pytest_tfserving.clients.rest import RestClient
 
-    rest, grpc = _REST.fullmatch(address), _GRPC.fullmatch(address)
-    match = rest or grpc
-    if match is None:
-        raise SpecError(
-            f"{address!r} is no address of a served model; write http://host:8501/v1/models/NAME or "
-            f"grpc://host:8500/NAME, with /versions/N or /labels/L behind it for one version"
-        )
-    version, label = match["version"], match["label"]
-    servable = Servable(unquote(match["name"]), int(version) if version else None, unquote(label) if label else None)
-    try:
-        if rest:
-            return RestClient(Endpoint.of_addresses(rest["base"], None), servable, _TIMEOUT).metadata()
-        return GrpcClient(Endpoint.of_addresses(None, match["target"]), servable, _TIMEOUT).metadata()
-    except (LookupError, TypeError, ValueError, json_format.Error, DecodeError) as error:
-        raise BackendError(f"{address} does not answer as TensorFlow Serving does: {error!r}") from error
+    endpoint, servable = read_address(address)
+    with as_tensorflow_serving(address):
+        if endpoint.rest_url:
+            return RestClient(endpoint, servable, _TIMEOUT).metadata()
+        return GrpcClient(endpoint, servable, _TIMEOUT).metadata()
 
 
 def _rendered(verdict: Verdict, given: argparse.Namespace) -> str:
@@ -139,7 +120,7 @@ def _rendered(verdict: Verdict, given: argparse.Namespace) -> str:
 def _annotated(given: argparse.Namespace) -> str | None:
     """The file that an annotation is shown beside: what was exported, else the contract that it breaks."""
     for place in (given.new, given.old):
-        if "://" in place:
+        if is_address(place):
             continue
         contract = contract_file(Path(place))
         if contract is not None:

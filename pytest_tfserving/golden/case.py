@@ -20,8 +20,9 @@ TRANSPORTS = ("rest", "grpc")
 
 REQUEST_KEYS = ("inputs", "instances")
 ANSWER_KEYS = ("outputs", "predictions")
-CASE_KEYS = frozenset({*REQUEST_KEYS, *ANSWER_KEYS, "expect_error", "signature_name", "transport", "description"})
-FILE_KEYS = CASE_KEYS | {"cases", "provenance"}
+CASE_KEYS = frozenset({*REQUEST_KEYS, *ANSWER_KEYS, "expect_error", "signature_name", "transport", "description",
+                       "provenance"})  # fmt: skip
+FILE_KEYS = CASE_KEYS | {"cases"}
 REQUEST_SUFFIX, RESPONSE_SUFFIX = ".request.json", ".response.json"
 
 
@@ -113,8 +114,9 @@ def case_of(
 ) -> Case:
     """The case that an object says, which stands in `file` under `key` (None: it is the whole file).
 
-    `signature_name` is the file's, for a case that names none. `case_id` is the case's id where that is not made of
-    the file's stem and the key. Raises GoldenError, naming the place, for an object of another form.
+    `signature_name` and `provenance` are the file's, for a case that has none of its own. `case_id` is the case's id
+    where that is not made of the file's stem and the key. Raises GoldenError, naming the place, for an object of
+    another form.
     """
 
     def refused(problem: str) -> GoldenError:
@@ -140,6 +142,9 @@ def case_of(
     transport = case.get("transport")
     if transport not in (None, *TRANSPORTS):
         raise refused(f"transport is {transport!r}; rest or grpc was expected")
+    provenance = case.get("provenance", provenance)
+    if not isinstance(provenance, Mapping):
+        raise refused(f"provenance is {provenance!r:.60}; an object of texts was expected")
     stem = file.name.removesuffix(REQUEST_SUFFIX) if file.name.endswith(REQUEST_SUFFIX) else file.stem
     if case_id is None:
         case_id = stem if key is None else f"{stem}-{key}"

@@ -94,7 +94,7 @@ def check_case(
     if baseline is not None:
         update = None  # what another export answers is recorded nowhere
     expected = _ask_baseline(case, baseline, signature, inputs) if baseline else _recorded(case, signature, update)
-    outputs = _ask(case, client, signature, inputs)
+    outputs = ask(case, client, signature, inputs)
     comparison = None if expected is None else compare(expected, outputs, tolerance, specs_alone=overall)
     to_record = must_record(comparison, update)
     return Outcome(case, client.transport, signature, inputs, expected, outputs, comparison, to_record)
@@ -113,7 +113,8 @@ def _recorded(case: Case, signature: Signature, update: str | None) -> dict[str,
     return expected
 
 
-def _ask(case: Case, client: Predictor, signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def ask(case: Case, client: Predictor, signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The answer to a case's request, whose inputs are given; rows go as they stand over REST. Raises as predict()."""
     if "instances" in case.request and client.transport == "rest":
         rows: RowPredictor = client  # type: ignore[assignment]  # REST's client takes both forms
         outputs = rows.predict(instances=case.request["instances"], signature_name=signature.name)
@@ -129,8 +130,8 @@ def _ask_baseline(
 ) -> dict[str, Array]:
     """What the baseline answers. Raises GoldenError where it refuses what the export under test may well answer."""
     try:
-        return _ask(case, baseline, signature, inputs)
-    except RequestError as error:
+        return ask(case, baseline, signature, inputs)
+    except (RequestError, TensorError) as error:
         raise GoldenError(
             f"{case.where}: the baseline refuses it, so there is nothing to compare with: {error}"
         ) from error
@@ -214,7 +215,11 @@ def _signature(case: Case, schema: ModelSchema) -> Signature:
         known = ", ".join(map(repr, schema.callable_signatures)) or "none"
         raise GoldenError(
             f"{case.where} is a golden of signature {name!r}, which the model does not have; it has {known}"
-            + ("" if case.signature_name else '. Say which is meant: "signature_name": "..."')
+            + (
+                "; where it was renamed, write its new name into the golden; where it is gone for good, remove the case"
+                if case.signature_name
+                else '. Say which is meant: "signature_name": "..."'
+            )
         )
     return schema.signatures[name]
 
@@ -262,7 +267,12 @@ def _in_rows(case: Case, rows: Any, names: list[str]) -> dict[str, list[Any]]:
 
 def _other_keys(case: Case, side: str, name: str, signature_name: str, names: list[str]) -> str:
     known = ", ".join(map(repr, names)) or "none"
+    remedy = (
+        "record its answer again with `pytest --tfserving-update`"
+        if side == "output"
+        else 'write the names of now into its request, or the signature that it is of: "signature_name": "..."'
+    )
     return (
         f"{case.where} has {side} {name!r}, signature {signature_name!r} has {known}: the golden is of another "
-        f"signature, or the model has changed its names"
+        f"signature, or the model has changed its names; {remedy}"
     )

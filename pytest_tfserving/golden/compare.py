@@ -64,39 +64,43 @@ def _compare_specs(output: str, expected: Array, served: Array) -> Difference | 
 
 def _compare_values_of(pair: Pair, tolerance: Tolerance) -> list[Difference]:
     rule = tolerance.outputs.get(pair.output, _ELSEWHERE)
-    return [found for difference in broken(pair, rule) if (found := beyond(difference, rule.differing))]
+    return [found for _, difference in broken(pair, rule) if (found := beyond(difference, rule.differing))]
 
 
-def broken(pair: Pair, rule: OutputRule) -> Iterator[Difference | None]:
-    """What of an output breaks its rule, key by key."""
+def broken(pair: Pair, rule: OutputRule, *, wholes: bool = True) -> Iterator[tuple[str, Difference | None]]:
+    """What of an output breaks its rule, key by key, with what each key counts: values, rows, entries or answer.
+
+    Every array that has values gives the same keys in the same order. Without `wholes` the keys are left out that are
+    of the answer as a whole.
+    """
     if not pair.expected.size:
         return
     if rule is _ELSEWHERE:
-        yield _compare_values(pair, rule)
+        yield "values", _compare_values(pair, rule)
         return
     if rule.compares_values:
-        yield _compare_values(pair, rule)
+        yield "values", _compare_values(pair, rule)
     if rule.exact:
-        yield compare_exactly(pair)
+        yield "values", compare_exactly(pair)
     if rule.ulps is not None:
-        yield compare_ulps(pair, rule.ulps)
+        yield "values", compare_ulps(pair, rule.ulps)
     # What few use is loaded for those who do.
     from pytest_tfserving.golden.comparators import custom, rows, whole
 
     if rule.cosine is not None:
-        yield rows.compare_cosine(pair, rule.cosine)
+        yield "rows", rows.compare_cosine(pair, rule.cosine)
     if rule.argmax:
-        yield rows.compare_best(pair, 1, "argmax")
+        yield "rows", rows.compare_best(pair, 1, "argmax")
     if rule.top_k is not None:
-        yield rows.compare_best(pair, rule.top_k, f"top_k={rule.top_k}")
+        yield "rows", rows.compare_best(pair, rule.top_k, f"top_k={rule.top_k}")
     if rule.unordered:
-        yield rows.compare_unordered(pair)
+        yield "rows", rows.compare_unordered(pair)
     if rule.psnr is not None:
-        yield whole.compare_psnr(pair, rule.psnr, rule.peak)
-    if rule.mean_absolute is not None:
-        yield whole.compare_mean(pair, rule.mean_absolute)
-    if rule.custom is not None:
-        yield custom.compare_custom(pair, rule.custom, rule.base)
+        yield "entries", whole.compare_psnr(pair, rule.psnr, rule.peak)
+    if wholes and rule.mean_absolute is not None:
+        yield "answer", whole.compare_mean(pair, rule.mean_absolute)
+    if wholes and rule.custom is not None:
+        yield "answer", custom.compare_custom(pair, rule.custom, rule.base)
 
 
 def _compare_values(pair: Pair, rule: OutputRule) -> Difference | None:

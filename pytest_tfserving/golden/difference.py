@@ -14,13 +14,16 @@ MOST_OFFENDERS = 1000
 class Offender(NamedTuple):
     """One value or row that is wrong. `error` is in the unit of its rule; None where values have no distance.
 
-    `expected` and `served` are the values, or text that says what of a row is wrong.
+    `expected` and `served` are the values, or text that says what of a row is wrong. Of two offenders the one with the
+    larger `badness` is worse. `case` is the golden case, where many are compared together.
     """
 
     at: tuple[int, ...]
     expected: object
     served: object
     error: float | None
+    badness: float = 0.0
+    case: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class Difference:
     `expected` and `served` are the specs where the kind is not `values`; otherwise the two values at `worst`, the
     index of the worst offender. `rule` says what was asked, as its key is written: `cosine=0.999`. `unit` says what
     `differing` and `total` count: values, rows, entries (along the first axis), or answer: the output as a whole.
-    `allowed` is the share of them that may be wrong. The errors are the largest over all that are wrong; None where
-    there is no distance. `would_pass` has the nearest limits that would have let the answer pass, each a way.
+    `allowed` is the share of them that may be wrong, `cases` how many golden cases they are of. The errors are the
+    largest over all that are wrong; None where there is no distance. `would_pass` has the nearest limits that would
+    have let the answer pass, each a way.
     """
 
     output: str
@@ -57,6 +61,7 @@ class Difference:
     only_nan: bool = False
     unit: str = "values"
     allowed: float = 0.0
+    cases: int = 1
     rule: str = field(default="", compare=False)
     would_pass: tuple[str, ...] = field(default=(), compare=False)
     offenders: tuple[Offender, ...] = field(default=(), compare=False, repr=False)

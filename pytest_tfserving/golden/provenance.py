@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
+
+# Chooses between oneDNN's kernels and Eigen's.
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 # When a golden was made says nothing of how.
 _NO_ENVIRONMENT = ("date",)
@@ -22,12 +26,16 @@ _FEATURES = (
 
 
 def describe_run(server: Mapping[str, str]) -> dict[str, str]:
-    """A golden's provenance: the server's, and this machine's CPU unless the server is elsewhere."""
+    """A golden's provenance: the server's, and this machine's CPU unless the server is elsewhere.
+
+    A server that is a process of this machine, and a test's body, have this process's environment; a container does
+    not, and says of itself what it has.
+    """
     if server.get("backend") == "remote":
         return dict(server)
     cpu = {"cpu": " ".join([platform.machine(), *cpu_features()])}
-    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
-    return {**server, **cpu, **({"TF_ENABLE_ONEDNN_OPTS": onednn} if onednn is not None else {})}
+    onednn = None if server.get("backend") == "docker" else os.environ.get(_ONEDNN)
+    return {**server, **cpu, **({_ONEDNN: onednn} if onednn is not None else {})}
 
 
 def cpu_features() -> list[str]:
@@ -41,6 +49,32 @@ def cpu_features() -> list[str]:
     return [feature for feature in _FEATURES if feature in present]
 
 
+def dated(provenance: Mapping[str, str]) -> dict[str, str]:
+    """A provenance with the day on which an answer is recorded, in UTC."""
+    return {**provenance, "date": datetime.now(timezone.utc).date().isoformat()}
+
+
+def divide(
+    of_file: Mapping[str, str],
+    staying: Mapping[str, Mapping[str, str] | None],
+    recorded: Iterable[str],
+    now: Mapping[str, str],
+) -> tuple[Mapping[str, str] | None, dict[str, Mapping[str, str] | None]]:
+    """What a file, and each of its cases, says of where answers were made, after some were recorded `now`.
+
+    `staying` are the other cases that have an answer, each with its own provenance, None where the file's (`of_file`,
+    empty where it says nothing: a person wrote them) is meant; so in what is returned, None for a file that says
+    nothing. As long as an answer stays that was made in the file's environment and `now` is another, what was recorded
+    has its own: so no case that stays is touched, and none claims to be made where it was not.
+    """
+    if any(own is None for own in staying.values()) and _environment(of_file) != _environment(now):
+        return of_file or None, {**staying, **dict.fromkeys(recorded, now)}
+    elsewhere = {
+        key: own if own is not None and _environment(own) != _environment(now) else None for key, own in staying.items()
+    }
+    return now, {**elsewhere, **dict.fromkeys(recorded)}
+
+
 class Change(NamedTuple):
     """What made a golden, and what it is in this run; "" where it is not there."""
 
@@ -51,7 +85,12 @@ class Change(NamedTuple):
 
 def find_changes(golden: Mapping[str, str], run: Mapping[str, str]) -> list[Change]:
     """What of the environment is not as when the golden was made; none where either says nothing of itself."""
+    golden, run = _environment(golden), _environment(run)
     if not golden or not run:
         return []
-    keys = [key for key in {**golden, **run} if key not in _NO_ENVIRONMENT]
+    keys = list({**golden, **run})
     return [Change(key, golden.get(key, ""), run.get(key, "")) for key in keys if golden.get(key) != run.get(key)]
+
+
+def _environment(provenance: Mapping[str, str]) -> dict[str, str]:
+    return {key: said for key, said in provenance.items() if key not in _NO_ENVIRONMENT}

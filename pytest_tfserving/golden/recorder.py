@@ -6,12 +6,14 @@ recordings travel to the controller as plain values, and are merged there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_tfserving.errors import GoldenError
+from pytest_tfserving.golden.provenance import dated
 from pytest_tfserving.golden.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -30,14 +32,24 @@ class Recording:
     tolerance: dict[str, Any]
 
 
+class Count(NamedTuple):
+    """How many cases of a file had no answer and got one, and how many had another."""
+
+    new: int
+    changed: int
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {name}" for name, count in self._asdict().items() if count)
+
+
 @dataclass(frozen=True)
 class Written:
-    """What the end of the run wrote: file -> number of cases; and why the others were not written.
+    """What the end of the run wrote, by file; and why the others were not written.
 
     `unchanged` counts by file what was there already, to the last bit.
     """
 
-    files: dict[str, int]
+    files: dict[str, Count]
     refused: tuple[str, ...]
     unchanged: dict[str, int] = field(default_factory=dict)
 
@@ -78,8 +90,8 @@ class Recorder:
         by_case: dict[tuple[str, str | None], list[Recording]] = {}
         for recording in self._recordings:
             by_case.setdefault((recording.file, recording.key), []).append(recording)
-        by_file: dict[str, dict[str | None, dict[str, Any]]] = {}
-        provenance: dict[str, dict[str, str]] = {}
+        # A file's cases are written together, those that were made in the same environment.
+        groups: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str | None, dict[str, Any]]] = {}
         refused = []
         for (file, key), recordings in sorted(by_case.items(), key=lambda item: (item[0][0], item[0][1] or "")):
             reason = _why_not(recordings)
@@ -89,12 +101,12 @@ class Recorder:
             # gRPC carries every bit of every dtype; REST's printer rounds subnormal numbers to zero.
             best = min(recordings, key=lambda recording: recording.transport != "grpc")
             assert best.outputs is not None
-            by_file.setdefault(file, {})[key] = best.outputs
-            provenance[file] = best.provenance
-        written, unchanged = {}, {}
-        for file, answers in by_file.items():
+            groups.setdefault((file, tuple(best.provenance.items())), {})[key] = best.outputs
+        written: dict[str, Count] = {}
+        unchanged: Counter[str] = Counter()
+        for (file, made), answers in groups.items():
             try:
-                done = write_answers(Path(file), answers, provenance[file])
+                done = write_answers(Path(file), answers, dated(dict(made)))
             except (GoldenError, OSError) as error:
                 # The other files are written all the same: each is whole, and so is this one, as it was.
                 if isinstance(error, OSError):
@@ -102,11 +114,13 @@ class Recorder:
                 else:
                     refused.append(str(error))
                 continue
-            if done.changed:
-                written[where(done.file)] = done.changed
-            if done.changed < len(answers):
-                unchanged[where(done.file)] = len(answers) - done.changed
-        return Written(written, tuple(refused), unchanged)
+            place, recorded = where(done.file), done.new + done.changed
+            if recorded:
+                before = written.get(place, Count(0, 0))
+                written[place] = Count(before.new + done.new, before.changed + done.changed)
+            if recorded < len(answers):
+                unchanged[place] += len(answers) - recorded
+        return Written(written, tuple(refused), dict(unchanged))
 
 
 def _why_not(recordings: list[Recording]) -> str | None:

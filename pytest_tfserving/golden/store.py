@@ -26,8 +26,8 @@ from pytest_tfserving.golden.formats.format import Answers, Format, Written
 from pytest_tfserving.warmup_file import WARMUP_FILE
 
 __all__ = [
-    "TRANSPORTS", "Case", "DamagedGoldenError", "case_of", "find_files", "read_answer", "read_cases", "where",
-    "write_answers",
+    "TRANSPORTS", "Case", "DamagedGoldenError", "case_of", "find_files", "is_golden_name", "is_log", "read_answer",
+    "read_cases", "where", "write_answers",
 ]  # fmt: skip
 
 _LOGS = (".tfrecord", ".tfrecords")
@@ -52,7 +52,7 @@ def find_files(pattern: str, base: Path) -> list[Path]:
 
 def _find(path: Path, pattern: str, base: Path) -> list[Path]:
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if _is_golden(file))
+        files = sorted(file for file in path.iterdir() if is_golden_name(file))
         problem = f"no golden (*.json) in the directory {path}"
     elif glob.has_magic(pattern):
         escaped = Path(glob.escape(str(base))) / pattern  # the directory's own brackets are no pattern
@@ -72,14 +72,19 @@ def _find(path: Path, pattern: str, base: Path) -> list[Path]:
     return files
 
 
-def _is_golden(file: Path) -> bool:
+def is_golden_name(file: Path) -> bool:
     """Whether a directory's file is a golden by its name."""
-    return file.name.endswith(_FOUND) or file.name == WARMUP_FILE.name
+    return (file.name.endswith(_FOUND) and not file.name.endswith(_BESIDE)) or file.name == WARMUP_FILE.name
+
+
+def is_log(file: Path) -> bool:
+    """Whether a file is one of PredictionLogs by its name."""
+    return file.name.endswith(_LOGS) or file.name == WARMUP_FILE.name
 
 
 def format_of(file: Path) -> Format:
     """The kind of a file, by its name: JSON where nothing else is said."""
-    if file.name.endswith(_LOGS) or file.name == WARMUP_FILE.name:
+    if is_log(file):
         from pytest_tfserving.golden.formats.prediction_log import PredictionLogFile  # it needs numpy and protobuf
 
         return PredictionLogFile()

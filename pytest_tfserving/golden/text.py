@@ -71,7 +71,7 @@ def loads(text: str, where: str) -> Any:
         members = dict(pairs)
         if len(members) < len(pairs):
             repeated = min(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-            raise GoldenError(f"{where}: key {repeated!r} stands twice in one object")
+            raise GoldenError(f"{where}: key {repeated!r} stands twice in one object; rename or remove one of them")
         return members
 
     try:
@@ -129,17 +129,21 @@ def _layout(value: Any, indent: int) -> str:
         items = [f"{json.dumps(key, ensure_ascii=False)}: {_layout(item, indent + 2)}" for key, item in value.items()]
         opening, closing = "{", "}"
     elif all(isinstance(item, int | float | str) for item in value):
-        items, opening, closing = _filled(value, indent + 2), "[", "]"
+        assert line is not None
+        items, opening, closing = _filled(value, line, indent + 2), "[", "]"
     else:
         items, opening, closing = [_layout(item, indent + 2) for item in value], "[", "]"
     return opening + "\n" + ",\n".join(inner + item for item in items) + "\n" + " " * indent + closing
 
 
-def _filled(values: list[Any], indent: int) -> list[str]:
-    """Long flat lists, as many values a line as fit."""
+def _filled(values: list[Any], text: str, indent: int) -> list[str]:
+    """Long flat lists, as many values a line as fit; `text` is the list's JSON."""
+    if any(isinstance(value, str) for value in values):
+        texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    else:
+        texts = text[1:-1].split(", ")  # numbers hold none, and thousands of calls of dumps() take their time
     lines, line = [], ""
-    for value in values:
-        text = json.dumps(value, ensure_ascii=False)
+    for text in texts:
         if line and len(line) + 2 + len(text) + indent > _WIDTH:
             lines.append(line)
             line = text

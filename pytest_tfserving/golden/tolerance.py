@@ -48,11 +48,14 @@ class Tolerance:
         return cls(**{**plain, "outputs": {name: OutputRule(**rule) for name, rule in plain["outputs"].items()}})
 
 
-def check_outputs_named(tolerance: Tolerance, known: Collection[str]) -> None:
-    """Raises SpecError where a rule is of an output that there is not: it would never be applied."""
+def check_outputs_named(tolerance: Tolerance, known: Collection[str], key: str = "outputs") -> None:
+    """Raises SpecError where a rule is of an output that there is not: it would never be applied.
+
+    `key` is the keyword under which the rules were given.
+    """
     for name in tolerance.outputs:
         if name not in known:
             meant = did_you_mean(name, known, repr)
             raise SpecError(
-                f"outputs[{name!r}] is of no output{meant} (known: {', '.join(map(repr, sorted(known))) or 'none'})"
+                f"{key}[{name!r}] is of no output{meant} (known: {', '.join(map(repr, sorted(known))) or 'none'})"
             )

@@ -53,6 +53,26 @@ def golden_failure(
     return "\n".join(lines)
 
 
+def baseline_failure(
+    outcome: Outcome, model: str, baseline: str, what: str = "golden", *, view: View | None = None
+) -> str:
+    """What a golden's check found that compares with a baseline: both answered in this run, so nothing is recorded."""
+    comparison = outcome.comparison
+    assert comparison is not None
+    dtypes = {name: name_of(array) for name, array in outcome.outputs.items()}
+    return "\n".join(
+        [
+            f"{what} {outcome.case.where}: {model} answers otherwise than {baseline} over {outcome.transport} "
+            f"(signature {outcome.signature.name!r})",
+            "",
+            *comparison_lines(comparison, dtypes, view or View()),
+            "",
+            "if it is meant to: give a tolerance that allows it, or what shall be the baseline from now on (against=); "
+            "`pytest-tfserving drift OLD NEW --inputs GOLDENS` shows how far all answers are off",
+        ]
+    )
+
+
 def changed_environment(golden: Mapping[str, str], run: Mapping[str, str]) -> list[str]:
     """What made the golden and is not so in this run; nothing where either is unknown."""
     changes = find_changes(golden, run)

@@ -13,7 +13,7 @@ class CheckResult(NamedTuple):
 
     `kind` is that of the marker (signature, golden, compatible, ...; `request` of a case in a contract file), `about`
     what it was of: a signature's name, a golden case's file and name, a baseline. `text` is the failure as pytest shows
-    it. `evidence` has, of goldens, what was compared, a case each (evidence.py); only where a report is wanted.
+    it. `evidence` has, of goldens, what was compared (evidence.py, totals.py); only where a report is wanted.
     `latency` is what a measurement came to (latency/result.py).
     """
 
@@ -28,10 +28,11 @@ class CheckResult(NamedTuple):
 
 
 class ItemResult(NamedTuple):
-    """One test that asked a model, or checked one: pytest's outcome of it, and its checks in order.
+    """One test that asked a model, or checked one: what became of it, and its checks in order.
 
-    `seconds` are those of the phase that decided: the call, or the setup that failed. `text` is what pytest shows of a
-    failure, be it a check's or the body's.
+    `outcome` is passed, failed or skipped, or error where it was not the test itself that failed. `seconds` are those
+    of the phase that decided: the call, or the setup that failed. `text` is what pytest shows of a failure, be it a
+    check's or the body's.
     """
 
     id: str

@@ -19,7 +19,7 @@ _MOST_PASTED = 1000
 
 def tensor_lines(tensors: Mapping[str, Array]) -> list[str]:
     """One line a tensor: its name, spec and first values."""
-    return table([[name, describe(array), _values(array)] for name, array in tensors.items()]) if tensors else []
+    return table([[name, describe(array), values_text(array)] for name, array in tensors.items()]) if tensors else []
 
 
 def request_lines(
@@ -39,7 +39,8 @@ def request_lines(
     return ["the request, as a golden case:", *dumps(case).splitlines()]
 
 
-def _values(array: Array) -> str:
+def values_text(array: Array) -> str:
+    """The first values of a tensor, in a line."""
     flat = array.ravel()
     shown = ", ".join(repr(item) if isinstance(item, bytes) else str(item) for item in flat[:_MOST_VALUES])
     text = shown if len(shown) <= _MOST_TEXT else f"{shown[: _MOST_TEXT - 3]}..."

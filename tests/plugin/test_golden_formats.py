@@ -50,7 +50,7 @@ def test_answers_that_a_log_lacks_are_recorded_beside_it(repository, log):
     before = file.read_bytes()
     result = repository.run("--tfserving-update=new")
     result.assert_outcomes(passed=2, failed=2)
-    result.stdout.fnmatch_lines(["recorded *goldens/requests.tfrecord.response.json (1 case)"])
+    result.stdout.fnmatch_lines(["recorded *goldens/requests.tfrecord.response.json: 1 new"])
     repository.run("--tfserving-update").assert_outcomes(passed=4)
     repository.run().assert_outcomes(passed=4)
     assert file.read_bytes() == before

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 EXPORTS = Path(__file__).parents[1] / "server" / "exports"
+EDITED = Path(__file__).parents[1] / "edited_exports.py"
 
 # Each test writes down which server it was served by.
 HEAD = """
@@ -137,3 +138,33 @@ def test_servers_start_side_by_side_before_the_first_test(models):
         "    assert len([p for p in run.directory.iterdir() if p.is_dir()]) == 2\n"
     )
     models.run().assert_outcomes(passed=3)
+
+
+def test_an_export_that_a_fixture_writes_anew_is_served_as_it_is_then(models):
+    """The server that was started at the end of collection has the old files."""
+    shutil.copy(EDITED, models.path / "edited_exports.py")
+    models.test_file(
+        "import pathlib\n"
+        "from edited_exports import set_variables\n"
+        "@pytest.fixture(scope='session', autouse=True)\n"
+        "def export(): set_variables(pathlib.Path('exports/one/1'), 3.0, 4.0)\n"
+        "@pytest.mark.tfserving('exports/one')\n"
+        "def test_it(tfserving_rest): assert tfserving_rest.predict(inputs={'x': [1.0]})['y'].tolist() == [7.0]\n",
+        model=None,
+    )
+    models.run().assert_outcomes(passed=1)
+
+
+def test_a_baseline_is_on_the_server_of_its_model(models):
+    models.golden("one", {"inputs": {"x": [1.0]}, "outputs": {"y": [2.5]}})
+    models.test_file(
+        HEAD
+        + "@pytest.mark.tfserving('exports/one')\n@pytest.mark.tfserving_golden('goldens/one', against='exports/two')\n"
+        "def test_0(request, tfserving_server):\n"
+        "    from pytest_tfserving.fixtures import SESSION\n"
+        "    everything = request.config.stash[SESSION].serving.everything_served()\n"
+        "    assert sorted({served.name for served in everything}) == ['one', 'one-baseline']\n"
+        "    assert len({served.endpoint for served in everything}) == 1\n",
+        model=None,
+    )
+    models.run().assert_outcomes(passed=2)

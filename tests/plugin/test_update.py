@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -22,12 +23,13 @@ def test_records_exact_tensors_and_where_they_came_from(repository):
     repository.test_file(TEST)
     result = repository.run("--tfserving-update")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["recorded *goldens/one.json (1 case)"])
+    result.stdout.fnmatch_lines(["recorded *goldens/one.json: 1 new"])
     assert outputs(file) == EXACT
     provenance = json.loads(file.read_text())["provenance"]
     assert provenance["backend"] == "embedded"
     assert provenance["tensorflow"]
     assert provenance["cpu"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", provenance["date"])
     repository.run().assert_outcomes(passed=2)
 
 
@@ -99,7 +101,7 @@ def test_under_xdist_one_process_writes(repository):
     repository.test_file(TEST)
     result = repository.run("-n", "3", "--tfserving-update")
     result.assert_outcomes(passed=12)
-    result.stdout.fnmatch_lines(["recorded *goldens/many.json (6 cases)"])
+    result.stdout.fnmatch_lines(["recorded *goldens/many.json: 6 new"])
     assert [outputs(file, str(n))["y"]["values"] for n in range(6)] == [[n / 2 + 2] for n in range(6)]
 
 
@@ -131,3 +133,41 @@ def test_an_interrupted_run_that_records_nothing_says_nothing_of_goldens(reposit
     assert run.wait(30) == pytest.ExitCode.INTERRUPTED
     assert "no golden was written" not in rest
     assert "half_plus_two: 1 golden case over" in rest
+
+
+class TestInCI:
+    """Nobody reads there what was recorded."""
+
+    @pytest.mark.parametrize(
+        ("flags", "named"),
+        [
+            (["--tfserving-update"], "--tfserving-update"),
+            (["--tfserving-update=new", "-n", "1"], "--tfserving-update"),
+            (["--tfserving-remove-unused"], "--tfserving-remove-unused"),
+            (["--tfserving-update", "--tfserving-remove-unused"], "--tfserving-update and --tfserving-remove-unused"),
+        ],
+        ids=str,
+    )
+    def test_a_run_that_would_write_goldens_is_refused(self, repository, monkeypatch, flags, named):
+        monkeypatch.setenv("CI", "true")
+        file = repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
+        before = file.read_text()
+        repository.test_file(TEST)
+        result = repository.run(*flags)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: {named}: this is CI (CI=true is set), *--tfserving-update-in-ci"])
+        assert file.read_text() == before
+
+    @pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["one process", "xdist"])
+    def test_unless_that_is_meant(self, repository, monkeypatch, workers):
+        monkeypatch.setenv("CI", "true")
+        file = repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
+        repository.test_file(TEST)
+        repository.run("--tfserving-update", "--tfserving-update-in-ci", *workers).assert_outcomes(passed=2)
+        assert outputs(file) == EXACT
+
+    def test_a_run_that_records_nothing_is_as_elsewhere(self, repository, monkeypatch):
+        monkeypatch.setenv("CI", "true")
+        repository.golden("one", {"inputs": {"x": [1.0, 2.0]}, "outputs": {"y": [2.5, 3.0]}})
+        repository.test_file(TEST)
+        repository.run().assert_outcomes(passed=2)

@@ -27,6 +27,12 @@ ACCEPTED = {
     "outputs.c = { cosine = 0.999, equal_nan = true }\noutputs.d = { psnr = 40, peak = 1.0 }\n"
     "outputs.e = { argmax = true, rtol = 0.1 }\noutputs.f = { top_k = 5, atol = 0.1 }\n"
     'outputs.g = { unordered = true }\noutputs."h i" = { custom = "tests.boxes:same" }\n',
+    "goldens together": MODEL
+    + '[[goldens]]\npath = "g"\ntogether = true\nagainst = "exports/1"\n'
+    + '[[goldens]]\npath = "h"\nagainst = 1\n'
+    + "overall.a = { exact = true, mean_absolute = 1e-4, differing = 0.5 }\noverall.b = { ulps = 4, cosine = 1 }\n"
+    + "overall.c = { psnr = 40, peak = 255, unordered = true }\noverall.d = { argmax = true, top_k = 5, rtol = 1, atol = 1 }\n"
+    + "overall.e = { equal_nan = true }\n",
     "several goldens": MODEL + '[[goldens]]\npath = ["g", "h"]\n[[goldens]]\npath = "i"\n',
     "requests": MODEL
     + '[requests.a]\nsignature_name = "s"\ninputs = { x = [[1, "NaN"]], y.b64 = "eA==" }\noutputs = []\n'
@@ -128,6 +134,8 @@ REFUSED = [
     Refused("a dot in a name", MODEL + '[signatures.s]\ninputs.x.y = "int8[]"\n', '4: a name with a dot stands in quotes: signatures.s.inputs."x.y" = ...'),
     Refused("two meanings", MODEL + '[signatures.s]\ninputs.x = "int8[n<=3]"\noutputs.y = "int8[n<=4]"\n', "3: dimension 'n' has two meanings: n<=3 in inputs.x, n<=4 in outputs.y", form=False),
     Refused("goldens without path", MODEL + "[goldens]\nrtol = 1\n", "3: goldens has no path; write path = "),
+    Refused("custom over all", MODEL + '[goldens]\npath = "g"\noverall.a = { custom = "a:b" }\n', "5: unknown key goldens.overall.a.custom"),
+    Refused("a baseline that is no path", MODEL + '[goldens]\npath = "g"\nagainst = true\n', "5: goldens.against = true; "),
     Refused("no golden", MODEL + "[goldens]\npath = []\n", "4: goldens.path = []; a list of paths expected"),
     Refused("goldens that are text", 'goldens = "g"\n' + MODEL, '1: goldens = "g"; a table or several such tables expected, such as goldens = { path'),
     Refused("a tolerance", MODEL + '[[goldens]]\npath = "g"\n[[goldens]]\npath = "g"\nrtol = -1\n', "7: goldens[1].rtol = -1; a number that is not negative expected, such as rtol = 1e-5"),

@@ -301,7 +301,7 @@ class TestClasses:
         served[8] = [0.0, 1.0]
         found = difference({"argmax": True, "differing": 0.005}, expected, served)
         assert (found.differing, found.total, found.allowed) == (2, 200, 0.005)
-        assert found.would_pass == ("differing=0.02",)
+        assert found.would_pass == ("differing=0.01",)
 
     @given(hnp.arrays("f4", (3, 5), elements=st.floats(0, 1, width=32)), st.integers(1, 5))
     def test_scores_that_are_all_shifted_have_the_same_best(self, scores, k):
@@ -403,7 +403,7 @@ class TestDiffering:
         served[5] = 1
         found = difference({"differing": 0.005}, expected, served)
         assert (found.differing, found.allowed) == (6, 0.005)
-        assert found.would_pass == ("atol=2", "differing=0.007")
+        assert found.would_pass == ("atol=2", "differing=0.006")
 
     def test_of_strings(self):
         assert holds({"differing": 0.5}, ["a", "b"], ["a", "c"], "string")

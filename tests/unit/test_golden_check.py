@@ -116,7 +116,8 @@ class TestRequest:
                 {"inputs": {"z": [1]}},
                 None,
                 "file.json [c] has input 'z', signature 'serving_default' has 'x': the golden is of another signature, "
-                "or the model has changed its names",
+                "or the model has changed its names; write the names of now into its request, or the signature that it "
+                'is of: "signature_name": "..."',
             ),
             ({"inputs": {"b": [1]}}, "two", "file.json [c] lacks input 'a' of signature 'two'"),
             (
@@ -140,7 +141,8 @@ class TestRequest:
                 {"inputs": [1]},
                 "tow",
                 "file.json [c] is a golden of signature 'tow', which the model does not have; "
-                "it has 'serving_default', 'two', 'text'",
+                "it has 'serving_default', 'two', 'text'; where it was renamed, write its new name into the golden; "
+                "where it is gone for good, remove the case",
             ),
         ],
         ids=["other name", "missing", "no name", "other kind", "object", "no rows", "rows without names", "signature"],

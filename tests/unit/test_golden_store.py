@@ -129,7 +129,7 @@ class TestReadCases:
         [
             ("[1]", "{file}: a golden is a JSON object, this is list"),
             ("{", "{file}:1:2: not JSON: Expecting property name enclosed in double quotes"),
-            ('{"inputs": 1, "inputs": 2}', "{file}: key 'inputs' stands twice in one object"),
+            ('{"inputs": 1, "inputs": 2}', "{file}: key 'inputs' stands twice in one object; rename or remove one of them"),
             ({"input": [1]},
              "{file}: unknown key 'input'; a golden has cases, description, expect_error, inputs, instances, outputs, "
              "predictions, provenance, signature_name, transport"),
@@ -145,9 +145,12 @@ class TestReadCases:
             ({"cases": {"a": {"inputs": 1}}, "inputs": 1},
              "{file}: `cases` is an object of one or more cases by name, and holds all of them"),
             ({"cases": {"a": [1]}}, "{file} [a]: a case is an object with `inputs` or `instances`"),
-            ({"cases": {"a": {"inputs": 1, "provenance": {}}}},
-             "{file} [a]: unknown key 'provenance'; a case has description, expect_error, inputs, instances, outputs, "
-             "predictions, signature_name, transport"),
+            ({"cases": {"a": {"inputs": 1, "cases": {}}}},
+             "{file} [a]: unknown key 'cases'; a case has description, expect_error, inputs, instances, outputs, "
+             "predictions, provenance, signature_name, transport"),
+            ({"inputs": 1, "provenance": "here"}, "{file}: provenance is 'here'; an object of texts was expected"),
+            ({"cases": {"a": {"inputs": 1, "provenance": [1]}}},
+             "{file} [a]: provenance is [1]; an object of texts was expected"),
             ({"inputs": 1, "outputs": 1, "expect_error": "NOT_FOUND"},
              "{file}: a case has either an answer or `expect_error`; this has outputs and expect_error"),
             ({"cases": {"a": {"inputs": 1}, "b": {}}},
@@ -155,7 +158,7 @@ class TestReadCases:
         ],
         ids=["a list", "no JSON", "a key twice", "unknown key", "empty", "two requests", "two answers",
              "signature_name", "transport", "no cases", "cases in a list", "cases and a case", "case in a list",
-             "unknown key of a case", "an answer and a refusal", "case without a request"],
+             "unknown key of a case", "provenance", "a case's provenance", "an answer and a refusal", "case without a request"],
     )  # fmt: skip
     def test_what_is_wrong_is_said_with_its_place(self, write, content, message):
         file = write("bad.json", content)
@@ -302,7 +305,7 @@ class TestWriteAnswers:
             "one.json", f'{{"inputs": [1], "outputs": {{"y": {written}}}, "provenance": {{"made": "by hand"}}}}'
         )
         before, stamp = file.read_bytes(), (file.stat().st_mtime_ns, file.stat().st_ino)
-        assert write_answers(file, {None: Y}, PROVENANCE) == (file, 0)
+        assert write_answers(file, {None: Y}, PROVENANCE) == (file, 0, 0)
         assert (file.read_bytes(), (file.stat().st_mtime_ns, file.stat().st_ino)) == (before, stamp)
 
     @pytest.mark.parametrize(
@@ -317,7 +320,7 @@ class TestWriteAnswers:
     )
     def test_one_that_is_not_is_written(self, write, outputs):
         file = write("one.json", {"inputs": [1], "outputs": {"y": write_tensor(np.array([2.5, 0.0], "f4"))}})
-        assert write_answers(file, {None: outputs}, PROVENANCE) == (file, 1)
+        assert write_answers(file, {None: outputs}, PROVENANCE) == (file, 0, 1)
         assert read_cases(file)[0].answer == {"outputs": outputs}
 
     def test_only_the_cases_that_were_recorded_change(self, write):
@@ -327,7 +330,7 @@ class TestWriteAnswers:
             ({"inputs": [1]}, {"outputs": Y}),
             ({"inputs": [2]}, {"outputs": NEW}),
         ]
-        assert read_cases(file)[0].provenance == PROVENANCE
+        assert [case.provenance for case in read_cases(file)] == [{}, PROVENANCE]  # nobody knows where `a` was made
 
     def test_an_answer_takes_the_place_of_predictions(self, write):
         file = write("rows.json", {"instances": [1], "predictions": [2]})

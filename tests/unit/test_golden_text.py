@@ -269,7 +269,7 @@ class TestLoads:
     def test_a_key_that_stands_twice_is_refused(self):
         with pytest.raises(GoldenError) as caught:
             loads('{"a": {"x": 1, "y": 2, "x": 3}}', "golden.json")
-        assert str(caught.value) == "golden.json: key 'x' stands twice in one object"
+        assert str(caught.value) == "golden.json: key 'x' stands twice in one object; rename or remove one of them"
 
     @pytest.mark.parametrize(
         ("text", "message"),

@@ -11,7 +11,13 @@ from pytest_tfserving.golden.difference import Decades
 from pytest_tfserving.golden.output_rule import OutputRule
 from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.tolerance import Tolerance
-from pytest_tfserving.report.goldens import View, changed_environment, difference_table, golden_failure
+from pytest_tfserving.report.goldens import (
+    View,
+    baseline_failure,
+    changed_environment,
+    difference_table,
+    golden_failure,
+)
 from pytest_tfserving.report.sparkline import sparkline
 from pytest_tfserving.schema import Signature
 
@@ -112,6 +118,28 @@ compared with cosine=0.9 (vectors), mean_absolute=0.001 (vectors), argmax (best)
 would have passed with cosine=0 (vectors), mean_absolute=1 (vectors), differing=0.5 (best), ulps=8 (counts)
 
 {RECORD}"""
+    )
+
+
+def test_a_baseline_answers_otherwise():
+    expected, served = {"y": np.array([1, 2], "f4")}, {"y": np.array([1, 2.5], "f4")}
+    case = Case("ones", Path("goldens/mnist.json"), "ones", None, {}, {}, {"backend": "elsewhere"})
+    comparison = compare(expected, served, Tolerance())
+    outcome = Outcome(
+        case, "rest", Signature("serving_default", {}, {}), {}, expected, served, comparison, to_record=False
+    )
+    assert baseline_failure(outcome, "mnist", "exports/1", view=View(0, "test_mnist.py::test[ones]", "utf-8")) == (
+        """\
+golden goldens/mnist.json [ones]: mnist answers otherwise than exports/1 over rest (signature 'serving_default')
+
+  output  differing  worst at  expected  served  max abs error  max rel error
+  y       1 of 2     [1]       2.0       2.5     0.5            0.25
+
+compared with rtol=1e-05 atol=1e-08 (float32)
+would have passed with rtol=0.3 or atol=0.5 (y)
+
+if it is meant to: give a tolerance that allows it, or what shall be the baseline from now on (against=); \
+`pytest-tfserving drift OLD NEW --inputs GOLDENS` shows how far all answers are off"""
     )
 
 

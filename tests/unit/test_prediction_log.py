@@ -152,7 +152,10 @@ class TestDamage:
         return file
 
     def test_the_cases_before_it_can_be_used(self, damaged):
-        with pytest.raises(DamagedGoldenError, match=r"record 2 at offset \d+ is cut off") as caught:
+        with pytest.raises(
+            DamagedGoldenError,
+            match=r"record 2 at offset (\d+) is cut off.*`head -c \1 .*requests.tfrecord > whole.tfrecord`",
+        ) as caught:
             read_cases(damaged)
         [case] = caught.value.cases
         np.testing.assert_array_equal(case_inputs(case, SIGNATURE)["x"], X)
@@ -189,7 +192,7 @@ class TestRecording:
         file = log(("s", {"x": X}, {"y": Y}), ("s", {"x": X}, None))
         before = file.read_bytes()
         beside = file.with_name("requests.tfrecord.response.json")
-        assert write_answers(file, {"000002": NEW}, PROVENANCE) == (beside, 1)
+        assert write_answers(file, {"000002": NEW}, PROVENANCE) == (beside, 1, 0)
         assert file.read_bytes() == before
         document = json.loads(beside.read_text())
         assert (list(document["cases"]), document["provenance"]) == (["000002"], PROVENANCE)
@@ -204,9 +207,9 @@ class TestRecording:
 
     def test_writing_the_same_again_touches_nothing(self, log):
         file = log(("s", {"x": X}, None))
-        beside, _ = write_answers(file, {"000001": NEW}, PROVENANCE)
+        beside, *_ = write_answers(file, {"000001": NEW}, PROVENANCE)
         stamp = beside.stat().st_mtime_ns, beside.stat().st_ino
-        assert write_answers(file, {"000001": NEW}, {"backend": "other"}) == (beside, 0)
+        assert write_answers(file, {"000001": NEW}, {"backend": "other"}) == (beside, 0, 0)
         assert (beside.stat().st_mtime_ns, beside.stat().st_ino) == stamp
 
     def test_an_answer_to_another_request_is_not_taken(self, log):
@@ -274,7 +277,10 @@ class TestJsonLines:
         [
             ("", "{file} has no request; write one a line, such as {{"),
             ('{"inputs": 1}\n{', "{file} [000002]:1:2: not JSON: "),
-            ('{"inputs": 1, "inputs": 2}', "{file} [000001]: key 'inputs' stands twice in one object"),
+            (
+                '{"inputs": 1, "inputs": 2}',
+                "{file} [000001]: key 'inputs' stands twice in one object; rename or remove one of them",
+            ),
             ("[1]", "{file} [000001]: a case is an object with `inputs` or `instances`"),
             ('{"input": 1}', "{file} [000001]: unknown key 'input'; a case has "),
         ],

@@ -1,17 +1,23 @@
 """What a run recorded: merged over transports and processes, written where they agree, refused where they do not."""
 
 import json
+from datetime import datetime, timezone
 
+import execnet
 import numpy as np
 import pytest
 
 from pytest_tfserving.golden.exact import write_tensor
+from pytest_tfserving.golden.formats.prediction_log import write_log
 from pytest_tfserving.golden.output_rule import OutputRule
-from pytest_tfserving.golden.recorder import Recorder, Written
+from pytest_tfserving.golden.recorder import Count, Recorder, Written
 from pytest_tfserving.golden.store import read_answer, read_cases
 from pytest_tfserving.golden.tolerance import Tolerance
 
 REST, GRPC = {"backend": "embedded", "over": "rest"}, {"backend": "embedded", "over": "grpc"}
+
+# Nobody runs this at midnight twice.
+DAY = {"date": datetime.now(timezone.utc).date().isoformat()}
 
 
 def outputs(*values, dtype="f4"):
@@ -41,23 +47,23 @@ def test_nothing_recorded_is_nothing_written(recorder):
 def test_the_cases_of_a_file_are_written_together(recorder, golden):
     recorder.add(golden, "a", "grpc", outputs(1), GRPC, Tolerance())
     recorder.add(golden, "b", "grpc", outputs(2), GRPC, Tolerance())
-    assert recorder.write() == Written({str(golden): 2}, ())
+    assert recorder.write() == Written({str(golden): Count(2, 0)}, ())
     assert answers_in(golden) == {"a": [1.0], "b": [2.0]}
 
 
 def test_grpc_is_written_where_both_transports_agree(recorder, golden):
     recorder.add(golden, "a", "rest", outputs(0.0), REST, Tolerance())
     recorder.add(golden, "a", "grpc", outputs(1e-45), GRPC, Tolerance())  # REST's printer makes it zero
-    assert recorder.write() == Written({str(golden): 1}, ())
+    assert recorder.write() == Written({str(golden): Count(1, 0)}, ())
     assert answers_in(golden) == {"a": [1e-45], "b": None}
-    assert read_cases(golden)[0].provenance == GRPC
+    assert read_cases(golden)[0].provenance == {**GRPC, **DAY}
 
 
 def test_rest_alone_will_do(recorder, golden):
     recorder.add(golden, "a", "rest", outputs(1), REST, Tolerance())
     recorder.write()
     assert answers_in(golden)["a"] == [1.0]
-    assert read_cases(golden)[0].provenance == REST
+    assert read_cases(golden)[0].provenance == {**REST, **DAY}
 
 
 def test_transports_agree_by_what_is_asked_of_an_output(recorder, golden):
@@ -67,7 +73,7 @@ def test_transports_agree_by_what_is_asked_of_an_output(recorder, golden):
     recorder.add(golden, "a", "rest", first, REST, unordered)
     recorder.add(golden, "a", "grpc", second, GRPC, unordered)
     other = Recorder()
-    other.merge(json.loads(json.dumps(recorder.to_plain())))
+    other.merge(execnet.loads(execnet.dumps(recorder.to_plain())))
     assert not other.write().refused
 
 
@@ -110,7 +116,7 @@ def test_a_case_that_failed_over_one_transport_is_refused_and_the_others_are_wri
     recorder.add(golden, "a", "rest", None, {}, Tolerance())
     recorder.add(golden, "a", "grpc", outputs(1), GRPC, Tolerance())
     recorder.add(golden, "b", "grpc", outputs(2), GRPC, Tolerance())
-    assert recorder.write() == Written({str(golden): 1}, (f"{golden} [a]: it failed over rest",))
+    assert recorder.write() == Written({str(golden): Count(1, 0)}, (f"{golden} [a]: it failed over rest",))
     assert answers_in(golden) == {"a": None, "b": [2.0]}
 
 
@@ -118,7 +124,7 @@ def test_a_golden_of_a_tests_body_has_no_case(recorder, tmp_path):
     recorder.add(tmp_path / "body.json", None, "body", outputs(1), GRPC, Tolerance())
     recorder.add(tmp_path / "failed.json", None, "body", None, {}, Tolerance())
     assert recorder.write() == Written(
-        {str(tmp_path / "body.json"): 1}, (f"{tmp_path / 'failed.json'}: it failed over body",)
+        {str(tmp_path / "body.json"): Count(1, 0)}, (f"{tmp_path / 'failed.json'}: it failed over body",)
     )
     assert read_answer(tmp_path / "body.json").answer == {"outputs": {"y": write_tensor(np.array([1], "f4"))}}
 
@@ -138,7 +144,52 @@ def test_what_is_there_already_is_not_written_and_counted(recorder, golden):
     assert again.write() == Written({}, (), {str(golden): 1})
     assert (golden.stat().st_mtime_ns, golden.stat().st_ino) == stamp
     again.add(golden, "b", "grpc", outputs(2), REST, Tolerance())
-    assert again.write() == Written({str(golden): 1}, (), {str(golden): 1})
+    assert again.write() == Written({str(golden): Count(1, 0)}, (), {str(golden): 1})
+
+
+class TestCounts:
+    """A case that had an answer has changed, wherever it was; one that had none is new."""
+
+    @pytest.mark.parametrize(
+        ("name", "content", "count"),
+        [
+            ("one.json", {"inputs": [1]}, (1, 0)),
+            ("one.json", {"inputs": [1], "outputs": [2]}, (0, 1)),
+            ("one.json", {"instances": [1], "predictions": [2]}, (0, 1)),
+            ("one.jsonl", {"inputs": [1]}, (1, 0)),
+            ("one.jsonl", {"inputs": [1], "outputs": [2]}, (0, 1)),
+            ("one.request.json", {"inputs": [1]}, (1, 0)),
+        ],
+        ids=str,
+    )
+    def test_of_a_first_recording(self, recorder, tmp_path, name, content, count):
+        file = tmp_path / name
+        file.write_text(json.dumps(content))
+        recorder.add(file, "000001" if file.suffix == ".jsonl" else None, "grpc", outputs(1), GRPC, Tolerance())
+        assert list(recorder.write().files.values()) == [Count(*count)]
+
+    @pytest.mark.parametrize(("response", "count"), [(None, (1, 0)), ({"y": np.zeros(1, "f4")}, (0, 1))])
+    def test_of_a_log(self, recorder, tmp_path, response, count):
+        file = tmp_path / "log.tfrecord"
+        with file.open("wb") as stream:
+            write_log(stream, [("m", "s", {"x": np.zeros(1, "f4")}, response)])
+        recorder.add(file, "000001", "grpc", outputs(1), GRPC, Tolerance())
+        assert list(recorder.write().files.values()) == [Count(*count)]
+
+    def test_of_a_request_that_is_another_now(self, tmp_path):
+        """Its answer was another request's."""
+        file = tmp_path / "one.jsonl"
+        for request in (1, 2):
+            file.write_text(json.dumps({"inputs": [request]}))
+            again = Recorder()
+            again.add(file, "000001", "grpc", outputs(1), GRPC, Tolerance())
+            assert list(again.write().files.values()) == [Count(1, 0)]
+
+    @pytest.mark.parametrize(
+        ("count", "text"), [((1, 0), "1 new"), ((0, 2), "2 changed"), ((1, 2), "1 new, 2 changed")], ids=str
+    )
+    def test_in_words(self, count, text):
+        assert str(Count(*count)) == text
 
 
 @pytest.mark.parametrize(
@@ -155,16 +206,16 @@ def test_a_file_that_changed_during_the_run_is_refused_and_left_alone(recorder, 
     recorder.add(golden, "a", "grpc", outputs(1), GRPC, Tolerance())
     recorder.add(tmp_path / "other.json", None, "body", outputs(1), GRPC, Tolerance())
     golden.write_text(content)
-    assert recorder.write() == Written({str(tmp_path / "other.json"): 1}, (reason.format(file=golden),))
+    assert recorder.write() == Written({str(tmp_path / "other.json"): Count(1, 0)}, (reason.format(file=golden),))
     assert golden.read_text() == content
 
 
 class TestAcrossProcesses:
-    """pytest-xdist's workers hand over plain values; its execnet carries tuples as lists."""
+    """pytest-xdist's workers hand over plain values, which execnet carries."""
 
     @staticmethod
     def carried(recorder):
-        return json.loads(json.dumps(recorder.to_plain()))
+        return execnet.loads(execnet.dumps(recorder.to_plain()))
 
     def test_transports_that_ran_in_different_processes_are_merged(self, golden):
         workers = [Recorder(), Recorder()]
@@ -173,7 +224,7 @@ class TestAcrossProcesses:
         controller = Recorder()
         for worker in workers:
             controller.merge(self.carried(worker))
-        assert controller.write() == Written({str(golden): 1}, ())
+        assert controller.write() == Written({str(golden): Count(1, 0)}, ())
         assert read_cases(golden)[0].answer == {"outputs": {"y": write_tensor(np.array([1.0005], "f4"))}}
 
     def test_a_disagreement_is_seen_across_processes(self, golden):

@@ -49,7 +49,7 @@ def main() -> None:
 GROUPS: Mapping[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "a run": lambda given: cold.rows(given.rounds, given.image, given.binary),
     "unused": lambda given: unused(given.rounds),
-    "checks": lambda given: checks.rows(),
+    "checks": lambda given: checks.rows(given.rounds * 60),
     "goldens": lambda given: goldens.rows(given.rounds),
     "contracts": lambda given: contracts.rows(given.rounds),
     "many": lambda given: scale.rows(given.rounds),

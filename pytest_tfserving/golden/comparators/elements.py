@@ -7,14 +7,15 @@ pass gathers what is to be said of all of it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pytest_tfserving.golden.comparators.pair import Pair, round_up
+from pytest_tfserving.golden.comparators.pair import Pair
+from pytest_tfserving.golden.comparators.tally import Tally, indices
 from pytest_tfserving.golden.comparators.ulps import ulps_between
-from pytest_tfserving.golden.difference import MOST_OFFENDERS, Decades, Difference, Offender, show
+from pytest_tfserving.golden.difference import MOST_OFFENDERS, Difference, Offender
 from pytest_tfserving.tensors import Array
 
 _BLOCK = 1 << 16  # values: what is made of them, a few arrays of float64, stays in a core's caches
@@ -25,9 +26,17 @@ def compare_within(pair: Pair, rtol: float, atol: float, rule: str) -> Differenc
     expected, served = _flat(pair)
     if _all_close(expected, served, rtol, atol, pair.equal_nan):
         return None
-    tally = _Tally(pair, rtol, atol)
+    tally = Tally(pair, rtol, atol, _BLOCK)
+    room = _room(expected)
     for start, golden, answer in _unequal_blocks(expected, served):
-        tally.add(start, golden, answer, *_judge(golden, answer, rtol, atol, pair.equal_nan))
+        near = None if golden.dtype.kind in "iu" else _distances_in(room, golden, answer, rtol, atol)
+        if near is None:
+            distance, size, excess, wrong, both_nan = _judge(golden, answer, rtol, atol, pair.equal_nan)
+            tally.add(start, distance, size, excess, wrong, both_nan)
+        else:
+            distance, size, allowed = near
+            excess = np.subtract(distance, allowed, out=allowed)
+            tally.add(start, distance, size, excess, excess > 0)
     return tally.difference(rule)
 
 
@@ -36,9 +45,9 @@ def compare_ulps(pair: Pair, ulps: int) -> Difference | None:
     if not pair.is_float:
         raise pair.refuse("ulps", "rtol and atol" if pair.dtype.startswith("complex") else "exact")
     expected, served = _flat(pair)
-    tally = _Tally(pair, 0.0, 0.0, in_ulps=True)
+    tally = Tally(pair, 0.0, 0.0, _BLOCK, in_ulps=True)
     for start, golden, answer in _unequal_blocks(expected, served):
-        distance, _, both_nan = _distances(golden, answer)
+        distance, size, both_nan = _distances(golden, answer)
         apart = ulps_between(golden, answer)
         finite = np.isfinite(golden) & np.isfinite(answer)
         wrong = np.where(finite, apart > ulps, golden != answer)
@@ -46,7 +55,7 @@ def compare_ulps(pair: Pair, ulps: int) -> Difference | None:
             wrong &= ~both_nan
         excess = np.where(finite, apart.astype(np.float64), np.inf)
         if wrong.any():
-            tally.add(start, golden, answer, distance, wrong, excess, both_nan)
+            tally.add(start, distance, size, excess, wrong, both_nan)
     return tally.difference(f"ulps={ulps}") if tally.differing else None
 
 
@@ -60,7 +69,7 @@ def compare_exactly(pair: Pair) -> Difference | None:
     if not first.size:
         return None
     offenders = [
-        Offender(index, pair.expected[index], pair.served[index], None) for index in _indices(first, wrong.shape)
+        Offender(index, pair.expected[index], pair.served[index], None) for index in indices(first, wrong.shape)
     ]
     return replace(pair.broken("exact", "values", offenders, wrong.size), differing=int(wrong.sum()))
 
@@ -69,40 +78,49 @@ def _flat(pair: Pair) -> tuple[Array, Array]:
     return pair.expected.reshape(-1), pair.served.reshape(-1)
 
 
-def _indices(numbers: Array, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    for number in numbers.tolist():
-        yield tuple(int(i) for i in np.unravel_index(number, shape))
-
-
 def _all_close(expected: Array, served: Array, rtol: float, atol: float, equal_nan: bool) -> bool:
     """Whether every value is within the tolerance; stops at the first block with one that is not."""
     integers = expected.dtype.kind in "iu"
-    wide = np.dtype(np.complex128 if expected.dtype.kind == "c" else np.float64)
-    room = [np.empty(min(_BLOCK, expected.size), wide) for _ in range(2)]
-    sizes = [np.empty(min(_BLOCK, expected.size), np.float64) for _ in range(2)]
+    room = _room(expected)
     with np.errstate(all="ignore"):
         for _, golden, answer in _unequal_blocks(expected, served):
             if integers and not rtol and not atol:
                 return False
-            if not integers and _is_near(golden, answer, rtol, atol, room, sizes):
-                continue
-            if _judge(golden, answer, rtol, atol, equal_nan)[1].any():
+            near = None if integers else _distances_in(room, golden, answer, rtol, atol)
+            if near is None:
+                if _judge(golden, answer, rtol, atol, equal_nan)[3].any():
+                    return False
+            elif not (near[0] <= near[2]).all():
                 return False
     return True
 
 
-def _is_near(golden: Array, answer: Array, rtol: float, atol: float, room: list[Array], sizes: list[Array]) -> bool:
-    """Whether a block is within the tolerance and has finite values alone, in arrays that are used again."""
-    wide_golden, wide_answer = (array[: golden.size] for array in room)
-    distance, allowed = (array[: golden.size] for array in sizes)
-    np.copyto(wide_golden, golden)
-    np.copyto(wide_answer, answer)
-    np.subtract(wide_answer, wide_golden, out=wide_answer)
-    np.abs(wide_answer, out=distance)
-    np.abs(wide_golden, out=allowed)
-    allowed *= rtol
-    allowed += atol
-    return bool((distance <= allowed).all()) and bool(distance.max() < np.inf)
+def _room(values: Array) -> list[Array]:
+    """Arrays that are used again for each block: two of the values, three of sizes."""
+    most = min(_BLOCK, values.size)
+    wide = np.complex128 if values.dtype.kind == "c" else np.float64
+    return [*(np.empty(most, wide) for _ in range(2)), *(np.empty(most, np.float64) for _ in range(3))]
+
+
+def _distances_in(
+    room: list[Array], golden: Array, answer: Array, rtol: float, atol: float
+) -> tuple[Array, Array, Array] | None:
+    """(distance, size of the golden value, what is allowed) of a block of floats, in arrays that are used again.
+
+    None where a value is NaN or infinite.
+    """
+    wide_golden, wide_answer, distance, size, allowed = (array[: golden.size] for array in room)
+    with np.errstate(all="ignore"):
+        np.copyto(wide_golden, golden)
+        np.copyto(wide_answer, answer)
+        np.subtract(wide_answer, wide_golden, out=wide_answer)
+        np.abs(wide_answer, out=distance)
+        if not distance.max() < np.inf:
+            return None
+        np.abs(wide_golden, out=size)
+        np.multiply(size, rtol, out=allowed)
+        allowed += atol
+    return distance, size, allowed
 
 
 def _unequal_blocks(expected: Array, served: Array) -> Iterator[tuple[int, Array, Array]]:
@@ -115,8 +133,9 @@ def _unequal_blocks(expected: Array, served: Array) -> Iterator[tuple[int, Array
 
 def _judge(
     golden: Array, answer: Array, rtol: float, atol: float, equal_nan: bool
-) -> tuple[Array, Array, Array, Array]:
-    """Of a block the distances, which values are wrong, how far these are beyond the tolerance, where both are NaN."""
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Of a block the distances, the golden values' sizes, how far distances are beyond what is allowed, which values
+    are wrong, and where both are NaN."""
     with np.errstate(all="ignore"):
         distance, size, both_nan = _distances(golden, answer)
         allowed = atol + rtol * size
@@ -128,7 +147,7 @@ def _judge(
             wrong = ~np.where(finite, distance <= allowed, answer == golden)
             if equal_nan:
                 wrong &= ~both_nan
-        return distance, wrong, distance - allowed, both_nan
+        return distance, size, distance - allowed, wrong, both_nan
 
 
 def _distances(golden: Array, answer: Array) -> tuple[Array, Array, Array]:
@@ -153,108 +172,3 @@ def _integer_distances(golden: Array, answer: Array) -> tuple[Array, Array, Arra
         size = np.where(golden < 0, -first, first)
     distance = np.where(golden > answer, first - second, second - first)  # modulo 2**64, which is right
     return distance.astype(np.float64), size.astype(np.float64), np.zeros(golden.shape, bool)
-
-
-@dataclass
-class _Tally:
-    """What is known of the values that differ, gathered block by block."""
-
-    pair: Pair
-    rtol: float
-    atol: float
-    in_ulps: bool = False
-    differing: int = 0
-    errors: list[float] = field(default_factory=list)
-    relative: list[float] = field(default_factory=list)
-    only_nan: bool = True
-    decades: dict[int, int] = field(default_factory=dict)
-    needed: dict[str, float] = field(default_factory=dict)
-    worst: list[tuple[Array, Array, Array]] = field(default_factory=list)
-
-    def add(
-        self, start: int, golden: Array, answer: Array, distance: Array, wrong: Array, excess: Array, both_nan: Array
-    ) -> None:
-        """Counts a block that begins at `start`; of two values the worse is the one with the larger excess."""
-        _count_decades(self.decades, distance)
-        at = np.flatnonzero(wrong)
-        if not at.size:
-            return
-        self.differing += at.size
-        self.only_nan &= bool(both_nan[at].all())
-        distance, excess = distance[at], np.nan_to_num(excess[at], nan=np.inf, posinf=np.inf)
-        _, size, _ = _distances(golden[at], answer[at])
-        with np.errstate(all="ignore"):
-            relative = distance / size
-            needs = {"ulps": excess} if self.in_ulps else {
-                "rtol": (distance - self.atol) / size, "atol": distance - self.rtol * size
-            }  # fmt: skip
-        self.errors += _largest(distance)
-        self.relative += _largest(relative)
-        for name, need in needs.items():
-            self.needed[name] = max(self.needed.get(name, 0.0), float(np.where(np.isnan(need), np.inf, need).max()))
-        if excess.size > MOST_OFFENDERS:
-            kept = np.sort(np.argpartition(-excess, MOST_OFFENDERS)[:MOST_OFFENDERS])
-            at, excess, distance = at[kept], excess[kept], distance[kept]
-        self.worst.append((at + start, excess, distance))
-        if sum(numbers.size for numbers, _, _ in self.worst) > 4 * MOST_OFFENDERS:
-            self.worst = [self._ranked()]
-
-    def _ranked(self) -> tuple[Array, Array, Array]:
-        numbers, excess, distance = (np.concatenate(parts) for parts in zip(*self.worst, strict=True))
-        order = np.argsort(-excess, kind="stable")[:MOST_OFFENDERS]
-        return numbers[order], excess[order], distance[order]
-
-    def difference(self, rule: str) -> Difference:
-        """What was gathered, of at least one wrong value."""
-        numbers, excess, distance = self._ranked()
-        errors = excess if self.in_ulps else distance
-        pair = self.pair
-        offenders = [
-            Offender(index, pair.expected[index], pair.served[index], None if error != error else error)
-            for index, error in zip(_indices(numbers, pair.expected.shape), errors.tolist(), strict=True)
-        ]
-        worst = offenders[0]
-        lowest = min(self.decades, default=0)
-        counts = tuple(self.decades.get(decade, 0) for decade in range(lowest, max(self.decades, default=-1) + 1))
-        return Difference(
-            pair.output,
-            "values",
-            show(worst.expected),
-            show(worst.served),
-            differing=self.differing,
-            total=pair.expected.size,
-            worst=worst.at,
-            max_absolute=max(self.errors, default=None),
-            max_relative=max(self.relative, default=None),
-            only_nan=self.only_nan and not pair.is_integer,
-            rule=rule,
-            would_pass=self._would_pass(),
-            offenders=tuple(offenders),
-            decades=Decades(lowest, counts) if counts else None,
-        )
-
-    def _would_pass(self) -> tuple[str, ...]:
-        if self.in_ulps:
-            ulps = self.needed["ulps"]
-            return (f"ulps={int(ulps)}",) if ulps < np.inf else ()
-        limits = {name: round_up(need, 1e-12) for name, need in self.needed.items()}
-        return tuple(f"{name}={limit:g}" for name, limit in limits.items() if limit is not None)
-
-
-def _largest(values: Array) -> list[float]:
-    known = values[~np.isnan(values)]
-    return [float(known.max())] if known.size else []
-
-
-def _count_decades(decades: dict[int, int], distance: Array) -> None:
-    """Adds how many distances lie in each decade: one comparison a decade, which costs less than logarithms."""
-    known = distance[(distance > 0) & (distance < np.inf)]
-    if not known.size:
-        return
-    lowest, highest = (int(np.floor(np.log10(value))) for value in (known.min(), known.max()))
-    below = 0
-    for decade in range(lowest, highest + 1):
-        count = int((known < 10.0 ** (decade + 1)).sum()) if decade < highest else known.size
-        if count > below:
-            decades[decade] = decades.get(decade, 0) + count - below
-        below = count

@@ -76,20 +76,24 @@ class Pair:
         if not numbers.size:
             return None
         ranked = numbers[np.argsort(-order[numbers], kind="stable")][:MOST_OFFENDERS]
-        offenders = [say(int(n))._replace(at=tuple(int(i) for i in np.unravel_index(int(n), shape))) for n in ranked]
+        offenders = [
+            say(n)._replace(at=tuple(int(i) for i in np.unravel_index(n, shape)), badness=float(order[n]))
+            for n in ranked.tolist()
+        ]
         return replace(self.broken(rule, unit, offenders, wrong.size), differing=int(numbers.size))
 
 
 def round_up(value: float, slack: float = 0.0) -> float | None:
     """The value rounded up to one digit, or None of what is not finite: `0.0123` -> `0.02`.
 
-    `slack` is the relative error that the value may have by its own calculation, and be too small by.
+    `slack` is the relative error that the value may have by its own calculation, and be too small by. A value that is
+    written in one digit is as it is: `0.1` is no more than 0.1, though the float lies a little above.
     """
     if not math.isfinite(value) or value < 0:
         return None
     if value == 0:
         return 0.0
-    exact = Decimal(value) * (1 + Decimal(slack))
+    exact = Decimal(repr(float(value))) * (1 + Decimal(slack))
     step = Decimal(1).scaleb(exact.adjusted())
     rounded = float((exact / step).to_integral_value(ROUND_CEILING) * step)
     return rounded if math.isfinite(rounded) else None

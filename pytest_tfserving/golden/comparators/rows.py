@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def compare_cosine(pair: Pair, least: float) -> Difference | None:
     distance = round_up(float(1 - similarity.min())) if found else None
     if found is None or distance is None or distance > 1:  # worse than at right angles: no limit means anything
         return found
-    return replace(found, would_pass=(f"cosine={1 - distance:g}",))
+    return replace(found, would_pass=(f"cosine={(1 - Decimal(repr(distance))).normalize():f}",))
 
 
 def _similarity(expected: Array, served: Array, equal_nan: bool) -> Array:

@@ -67,6 +67,31 @@ def _ratios(expected: Array, served: Array, peak: float, equal_nan: bool) -> Arr
 
 def compare_mean(pair: Pair, most: float) -> Difference | None:
     """The mean of |served - expected| is at most `most`; NaN beside NaN is left out with `equal_nan`."""
+    total, count = sum_errors(pair)
+    mean = total / count if count else 0.0
+    return None if mean <= most else broken_mean(pair.output, most, mean)
+
+
+def broken_mean(output: str, most: float, mean: float) -> Difference:
+    """The difference of a mean that is larger than `most`."""
+    limit = round_up(mean)
+    said, found = f"mean error <= {most:g}", f"{mean:.4g}"
+    return Difference(
+        output,
+        "values",
+        said,
+        found,
+        differing=1,
+        total=1,
+        unit="answer",
+        rule=f"mean_absolute={most:g}",
+        would_pass=() if limit is None else (f"mean_absolute={limit:g}",),
+        offenders=(Offender((), said, found, mean),),
+    )
+
+
+def sum_errors(pair: Pair) -> tuple[float, int]:
+    """(the sum of |served - expected|, of how many values); NaN beside NaN is left out with `equal_nan`."""
     if not (pair.is_float or pair.is_integer or pair.expected.dtype.kind == "c"):
         raise pair.refuse("mean_absolute", "exact")
     total, count = 0.0, 0
@@ -75,13 +100,7 @@ def compare_mean(pair: Pair, most: float) -> Difference | None:
         with np.errstate(all="ignore"):
             total += float(np.abs(distance).sum())
         count += distance.size - int(left_out)
-    mean = total / count if count else 0.0
-    if mean <= most:
-        return None
-    offender = Offender((), f"mean error <= {most:g}", f"{mean:.4g}", mean)
-    limit = round_up(mean)
-    found = pair.broken(f"mean_absolute={most:g}", offenders=[offender])
-    return found if limit is None else replace(found, would_pass=(f"mean_absolute={limit:g}",))
+    return total, count
 
 
 def _blocks(expected: Array, served: Array) -> list[tuple[Array, Array]]:

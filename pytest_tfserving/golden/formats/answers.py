@@ -1,12 +1,13 @@
 """Writes recorded answers into a JSON file and the .npz beside it.
 
 An answer that is there already, to the last bit, is left as it is; of a file of which nothing changes not a byte is
-written, provenance included. What a person wrote, requests above all, keeps its layout.
+written, provenance included. What a person wrote, requests above all, keeps its layout. What is
+recorded in another environment than the file's other answers has a provenance of its own (provenance.py, divide).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pytest_tfserving.files import one_writer, write_text
 from pytest_tfserving.golden.case import ANSWER_KEYS, REQUEST_KEYS, where
 from pytest_tfserving.golden.formats.document import read_object, read_text, with_stored
 from pytest_tfserving.golden.formats.format import Answers, Written
+from pytest_tfserving.golden.provenance import divide
 from pytest_tfserving.golden.text import dumps, is_exact, loads, npz_keys, with_verbatim
 
 if TYPE_CHECKING:
@@ -24,25 +26,32 @@ _VERBATIM = (*REQUEST_KEYS, "description", "expect_error")
 
 
 def write_answers(
-    file: Path, answers: Answers, provenance: Mapping[str, str], marks: Mapping[str, str] | None = None
+    file: Path,
+    answers: Answers,
+    provenance: Mapping[str, str],
+    marks: Mapping[str, str] | None = None,
+    given: Collection[str] = (),
 ) -> Written:
     """Writes the outputs of some of a file's cases, by key; None is that of a file that is one case.
 
     With `marks` the file is one of answers alone: its cases are made as they are needed, and each keeps as `request`
-    the mark of its request (responses.py). Raises OSError, and GoldenError where a case has gone.
+    the mark of its request (responses.py); `given` are those that have an answer where their request is. Raises
+    OSError, and GoldenError where a case has gone.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with one_writer(file.parent):  # what another run writes now is read, and kept
         old = read_object(file) if file.exists() else {}
-        changed = {}
+        to_write, answered = {}, 0
         for key, outputs in answers.items():
             case = _case(file, old, key, marks)
-            if not _has(case, outputs, file) or (marks and case.get("request") != marks[str(key)]):
-                changed[key] = outputs
-        if changed:
-            text, arrays = _written(file, changed, provenance, marks)
+            is_of_request = marks is None or case.get("request") == marks[str(key)]
+            if not is_of_request or not _has(case, outputs, file):
+                to_write[key] = outputs
+                answered += (is_of_request and is_answered(case)) or key in given
+        if to_write:
+            text, arrays = _written(file, to_write, provenance, marks)
             _write_pair(file, text, arrays, frozenset(npz_keys(old)))
-    return Written(file, len(changed))
+    return Written(file, len(to_write) - answered, answered)
 
 
 def _case(file: Path, document: Mapping[str, Any], key: str | None, marks: object) -> Mapping[str, Any]:
@@ -68,9 +77,30 @@ def _written(
         case["outputs"] = {name: as_json(tensor, arrays) for name, tensor in outputs.items()}
     if marks is not None:
         document["cases"] = dict(sorted(document["cases"].items()))
-    document.pop("provenance", None)
-    document["provenance"] = dict(provenance)
+    _note_provenance(document, answers, provenance)
     return dumps(document), arrays
+
+
+def _note_provenance(document: dict[str, Any], recorded: Answers, provenance: Mapping[str, str]) -> None:
+    """Says in the document, and in the cases that need one of their own, what made its answers."""
+    cases = document.get("cases", {})
+    staying = {key: case for key, case in cases.items() if key not in recorded and is_answered(case)}
+    owned = {key: case.get("provenance") for key, case in staying.items()}
+    before = document.pop("provenance", None)
+    of_file, own = divide(before or {}, owned, [str(key) for key in recorded if key is not None], provenance)
+    for key, said in own.items():
+        if key in owned and said == owned[key]:
+            continue
+        cases[key].pop("provenance", None)
+        if said is not None:
+            cases[key]["provenance"] = dict(said)
+    if of_file is not None:
+        document["provenance"] = dict(of_file)
+
+
+def is_answered(case: object) -> bool:
+    """Whether an object is a case that has an answer."""
+    return isinstance(case, Mapping) and any(form in case for form in ANSWER_KEYS)
 
 
 def _has(case: Mapping[str, Any], outputs: Mapping[str, Any], file: Path) -> bool:
@@ -92,9 +122,12 @@ def as_json(tensor: Mapping[str, Any], arrays: dict[str, Array]) -> dict[str, An
     """A tensor as JSON has it; the array of one that is too large for that is added to `arrays`."""
     if "bytes" not in tensor:
         return dict(tensor)
-    from pytest_tfserving.golden.formats.npz import digest, from_plain
+    from pytest_tfserving.golden.exact import write_tensor
+    from pytest_tfserving.golden.formats.npz import MOST_IN_JSON, digest, from_plain
 
     array = from_plain(tensor, "")
+    if array.size <= MOST_IN_JSON:
+        return write_tensor(array)
     key = digest(array)
     arrays[key] = array
     return {"dtype": tensor["dtype"], "shape": list(tensor["shape"]), "npz": key}

@@ -8,14 +8,18 @@ from typing import Any, NamedTuple, Protocol
 
 from pytest_tfserving.golden.case import Case
 
-# Recorded outputs by case (its key in the file) and name: exact tensors, large ones as their bytes (npz.py).
+# Recorded outputs by case (its key in the file) and name: exact tensors, or their bytes (npz.py, plain_tensor).
 Answers = Mapping[str | None, Mapping[str, Any]]
 
 
 class Written(NamedTuple):
-    """The file that holds the answers, and how many of them are new in it; of none it was not touched."""
+    """The file that holds the answers, how many cases had none before, and how many had another.
+
+    Where both are 0 the file was not touched.
+    """
 
     file: Path
+    new: int
     changed: int
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pytest_tfserving.errors import GoldenError
 from pytest_tfserving.golden.case import Case, Later, case_of, numbered_id, numbered_key, where
-from pytest_tfserving.golden.formats.answers import write_answers
+from pytest_tfserving.golden.formats.answers import is_answered, write_answers
 from pytest_tfserving.golden.formats.format import Answers, Written
 from pytest_tfserving.golden.formats.responses import mark_of, read_responses, response_of
 from pytest_tfserving.golden.text import loads
@@ -55,7 +55,7 @@ class JsonLines:
                     id=numbered_id(file, line.key, case.signature_name),
                     request=_later(file, line, *case.request),
                     answer=given if recorded is None else recorded,
-                    provenance={} if recorded is None else responses.provenance,
+                    provenance=case.provenance if recorded is None else responses.provenance_of(line.key),
                 )
             )
         if not cases:
@@ -64,11 +64,13 @@ class JsonLines:
 
     def write(self, file: Path, answers: Answers, provenance: Mapping[str, str]) -> Written:
         """Records answers beside the file."""
-        marks = {line.key: line.mark for line in _lines(file) if line.key in answers}
+        lines = [line for line in _lines(file) if line.key in answers]
+        marks = {line.key: line.mark for line in lines}
         gone = [key for key in answers if key not in marks]
         if gone:
             raise GoldenError(f"{where(file, gone[0])}: the case is not there any more; it was when the run began")
-        return write_answers(response_of(file), answers, provenance, marks)
+        given = [line.key for line in lines if is_answered(_parsed(file, line.number, line.content))]
+        return write_answers(response_of(file), answers, provenance, marks, given)
 
 
 def _lines(file: Path) -> Iterator[_Line]:

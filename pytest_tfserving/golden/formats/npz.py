@@ -65,7 +65,8 @@ class InNpz(Stored):
             if "allow_pickle" in str(error):
                 raise TensorError(
                     f"{name!r}: {shown(self.file)} holds objects, which are not read, since that may run "
-                    f"code; strings are written into the JSON"
+                    f"code; save numbers with their dtype (array.astype('{self.dtype}')), and write strings into "
+                    f"the JSON"
                 ) from None
             raise TensorError(f"{name!r}: {shown(self.file)} cannot be read: {error}") from error
         if self.dtype == "bfloat16" and array.dtype == np.uint16:
@@ -76,7 +77,7 @@ class InNpz(Stored):
                 f"{array.dtype}{list(array.shape)}"
             )
         array = np.ascontiguousarray(array, dtype).reshape(self.shape)
-        if _DIGEST.fullmatch(self.key) and digest(array) != self.key:
+        if is_recorded(self.key) and digest(array) != self.key:
             raise TensorError(f"{name!r}: {shown(self.file)} has other values than were recorded; {_COMMIT_BOTH}")
         return array
 
@@ -96,6 +97,11 @@ def digest(array: Array) -> str:
     sha = hashlib.sha256(f"{name_of(array)}{list(array.shape)}\n".encode())
     sha.update(content.data)
     return sha.hexdigest()
+
+
+def is_recorded(key: str) -> bool:
+    """Whether recording has named an array so; another name is a person's."""
+    return _DIGEST.fullmatch(key) is not None
 
 
 def resolved(values: Any, file: Path, place: str) -> Any:
@@ -118,9 +124,12 @@ def resolved(values: Any, file: Path, place: str) -> Any:
 
 
 def plain_tensor(array: Array) -> dict[str, Any]:
-    """An array that is to be recorded, in plain values: as JSON has it, or what is too large for that as its bytes."""
+    """An array that is to be recorded, in plain values: its bytes, of strings what JSON has.
+
+    A run keeps its answers so to its end: a float as JSON has it, a number of Python's, takes eight times as much.
+    """
     name = name_of(array)
-    if name == "string" or array.size <= MOST_IN_JSON:
+    if name == "string":
         return write_tensor(array)
     return {
         "dtype": name,
@@ -146,7 +155,7 @@ def write_npz(file: Path, arrays: Mapping[str, Array], keep: frozenset[str]) -> 
     try:
         with zipfile.ZipFile(file) as old:
             entries = {name.removesuffix(".npy"): name for name in old.namelist()}
-            kept = {key for key in entries if key in keep or not _DIGEST.fullmatch(key)}
+            kept = {key for key in entries if key in keep or not is_recorded(key)}
             if kept == set(entries) and set(arrays) <= kept:
                 return
             if not kept and not arrays:

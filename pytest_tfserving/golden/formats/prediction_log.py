@@ -62,12 +62,12 @@ class PredictionLogFile:
                         name,
                         _later(file, record, "inputs"),
                         logged if recorded is None else recorded,
-                        {} if recorded is None else responses.provenance,
+                        {} if recorded is None else responses.provenance_of(key),
                         output_filter=tuple(log.predict_log.request.output_filter),
                     )
                 )
         except GoldenError as error:
-            damage = str(error)
+            damage = f"{error}{_what_to_do(file, error.__cause__)}"
         if others:
             warnings.warn(ContractWarning(_left_out(file, others)), stacklevel=2)
         if damage:
@@ -83,15 +83,22 @@ class PredictionLogFile:
                 f"{shown(file)} lies in an export, where no answers are recorded; make goldens of it with "
                 f"`pytest-tfserving warmup --read {shown(file)} -o goldens/warmup.json`"
             )
-        marks = {}
+        marks, given = {}, []
         for record in _records(file):
             key = numbered_key(record.number)
             if key in answers:
                 marks[key] = mark_of(record.checksum)
+                if _parsed(file, record).predict_log.HasField("response"):
+                    given.append(key)
         gone = [key for key in answers if key not in marks]
         if gone:
             raise GoldenError(f"{where(file, gone[0])}: the case is not there any more; it was when the run began")
-        return write_answers(response_of(file), answers, provenance, marks)
+        return write_answers(response_of(file), answers, provenance, marks, given)
+
+
+def first_log(file: Path) -> serving.PredictionLog | None:
+    """The first record of a file, None of an empty one. Raises GoldenError where it cannot be read."""
+    return next((_parsed(file, record) for record in _records(file)), None)
 
 
 def write_log(
@@ -168,6 +175,15 @@ def _read_again(file: Path, number: int, offset: int, checksum: int) -> serving.
     if record.checksum != checksum:
         raise GoldenError(f"{where(file, numbered_key(number))}: the file has changed since the run began")
     return _parsed(file, record).predict_log
+
+
+def _what_to_do(file: Path, damage: BaseException | None) -> str:
+    if not isinstance(damage, DamagedRecordError) or not damage.offset:
+        return ""
+    return (
+        f"; what lies before it is whole: fetch the file again, or keep that part with "
+        f"`head -c {damage.offset} {shown(file)} > whole{file.suffix}`"
+    )
 
 
 def _left_out(file: Path, kinds: Mapping[str, int]) -> str:

@@ -13,7 +13,8 @@ FILE.response.json beside FILE holds them, by the key of each case:
     }
 
 `request` is the checksum of the request that got the answer, so that the answer of one that has changed, or has moved
-to another place in the file, is not taken for that of another.
+to another place in the file, is not taken for that of another. A case made elsewhere than the others has a
+`provenance` of its own.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ class Responses:
     file: Path
     cases: Mapping[str, Mapping[str, Any]]
     provenance: Mapping[str, str]
+
+    def provenance_of(self, key: str) -> Mapping[str, str]:
+        """What made the answer of a case."""
+        own: Mapping[str, str] = self.cases[key].get("provenance", self.provenance)
+        return own
 
     def answer(self, key: str, mark: str) -> Mapping[str, Any] | None:
         """The answer of a case whose request has this mark; None where there is none.
@@ -71,8 +77,13 @@ def read_responses(requests: Path) -> Responses:
     if set(document) - {"cases", "provenance"} or not isinstance(cases, dict):
         raise GoldenError(f"{file}: recorded answers have `cases` and `provenance`, nothing else")
     for key, case in cases.items():
-        if not isinstance(case, dict) or set(case) != {"request", "outputs"} or not isinstance(case["outputs"], dict):
-            raise GoldenError(f"{where(file, key)}: a recorded answer has `request` and `outputs`, nothing else")
+        if not isinstance(case, dict) or not isinstance(case.get("outputs"), dict) or "request" not in case:
+            raise GoldenError(f"{where(file, key)}: a recorded answer has `request` and `outputs`")
+        if set(case) - {"request", "outputs", "provenance"} or not isinstance(case.get("provenance", {}), dict):
+            raise GoldenError(
+                f"{where(file, key)}: a recorded answer has `request`, `outputs` and, where it is not the file's, "
+                f"`provenance`, nothing else"
+            )
     return Responses(file, cases, document.get("provenance", {}))
 
 
