@@ -41,6 +41,7 @@ SECTIONS = {
     "lint": "[lint]",
     "properties": "[properties.NAME]",
     "generated": "[generated]",
+    "latency": "[latency]",
     "include": "include",
 }
 

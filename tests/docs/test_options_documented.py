@@ -15,6 +15,8 @@ from pytest_tfserving.errors import Code
 from pytest_tfserving.fixtures import GoldenChecker, ServerFactory
 from pytest_tfserving.grammar import DTYPES
 from pytest_tfserving.options import OPTIONS
+from pytest_tfserving.report.junit import properties_of_suite, properties_of_test
+from pytest_tfserving.report.results import CheckResult
 from pytest_tfserving.served import Served
 from pytest_tfserving.usage import USAGE
 from tests.conftest import ROOT
@@ -81,7 +83,11 @@ def test_a_fixture_has_a_section_and_is_in_readme(fixture):
 
 
 def test_the_fixtures_that_the_docs_name_exist():
-    known = {*FIXTURES, *USAGE, *(option.ini for option in OPTIONS), "tfserving_golden_case"}
+    junit = [
+        *properties_of_test([CheckResult("golden", "m", "one", "rest", "held")], [], "embedded"),
+        *properties_of_suite(["m"], {"embedded": "tensorflow"}),
+    ]
+    known = {*FIXTURES, *USAGE, *(option.ini for option in OPTIONS), *dict(junit), "tfserving_golden_case"}
     for page in PAGES:
         named = set(re.findall(r"(?<![\w-])(?<!pytest_)tfserving_\w+", page.read_text()))
         assert named <= known, page.name

@@ -62,10 +62,10 @@ class leases:  # noqa: N801  # a context manager, called like a function
 
     def __enter__(self) -> dict[str, str]:
         self._directory = tempfile.mkdtemp()
-        return {"XDG_RUNTIME_DIR": self._directory}
+        return {"TMPDIR": self._directory}
 
     def __exit__(self, *_: object) -> None:
-        environment = {**os.environ, "XDG_RUNTIME_DIR": self._directory}
+        environment = {**os.environ, "TMPDIR": self._directory}
         subprocess.run(
             [str(SCRIPTS / "pytest-tfserving"), "servers", "--stop"],
             env=environment,
