@@ -64,6 +64,9 @@ def build_request(
         if version is not None and label is not None:
             raise SpecError(f"{where}: version={version} and label={label!r} exclude each other; give one")
         labels = _of_type(where, "labels", keywords.get("labels") or {}, Mapping, "a mapping, such as {'stable': 1}")
+        for key, number in labels.items():
+            if not isinstance(key, str) or isinstance(number, bool) or not isinstance(number, int):
+                raise SpecError(f"{where}: labels={labels!r}; versions' numbers by label were expected")
         models.append(
             ModelRequest(
                 path=base / path,

@@ -177,8 +177,8 @@ def _served_to(item: pytest.Item) -> list[Served]:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Servers start as soon as it is known which of them the run wants."""
     config = session.config
-    asking = [item for item in session.items if "tfserving" in getattr(item, "fixturenames", ())]
-    if not asking or config.option.collectonly:
+    asking = [item for item in session.items if _wants_server(item)]
+    if not asking or _runs_nothing(session):
         return
     ours = config.stash[SESSION]
     found: dict[object, ServeRequest] = {}
@@ -193,6 +193,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             if baseline is not None and (key, baseline) not in found:
                 found[key, baseline] = _request_beside(ours, found[key], baseline)
     ours.serving.plan(found.values())
+
+
+def _wants_server(item: pytest.Item) -> bool:
+    return "tfserving" in getattr(item, "fixturenames", ()) and item.get_closest_marker("skip") is None
+
+
+def _runs_nothing(session: pytest.Session) -> bool:
+    """Whether pytest ends after the collection: it was asked to show something, or a file cannot be collected."""
+    only_shown = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan")
+    if any(session.config.getoption(name, False) for name in only_shown):
+        return True
+    return bool(session.testsfailed) and not session.config.getoption("continue_on_collection_errors", False)
 
 
 def _baseline_of(item: pytest.Item) -> Baseline | None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from pytest_tfserving.backends.base import ServableSpec, ServerSpec, Started
 from pytest_tfserving.backends.choose import Choice, choose
+from pytest_tfserving.backends.identity import files_size
 from pytest_tfserving.backends.run import KeptServer, Run
 from pytest_tfserving.endpoint import Endpoint, Servable
-from pytest_tfserving.errors import BackendError, SpecError, StartupError, TFServingError
+from pytest_tfserving.errors import BackendError, ExportError, SpecError, StartupError, TFServingError
 from pytest_tfserving.exports import CheckedExport, Exports
 from pytest_tfserving.options import Settings
 from pytest_tfserving.serve_request import ModelRequest, ServeRequest
@@ -46,6 +47,8 @@ class Serving:
         self._say = say
         self._outcomes: dict[ServeRequest, dict[str, Served] | TFServingError] = {}
         self._shared: dict[ServeRequest, ServeRequest] = {}
+        self._asked: set[ServeRequest] = set()
+        self._started_ahead: list[KeptServer] = []
         self.requested: set[str] = set()
 
     @cached_property
@@ -72,22 +75,35 @@ class Serving:
         for request in list(dict.fromkeys(self._shared.get(one, one) for one in wanted))[:_STARTED_AHEAD]:
             with suppress(TFServingError, OSError):
                 if self.choice.backend != "remote":
-                    self._start(request)
+                    server, _ = self._start(request)
+                    self._started_ahead.append(server)
+
+    def finish_starts(self) -> None:
+        """Waits for the servers that plan() has started: each takes a core while it starts, and time is measured."""
+        while self._started_ahead:
+            with suppress(TFServingError):  # the test that asks for it will say so
+                self._started_ahead.pop().wait_started(lambda _: None)
 
     def serve(self, request: ServeRequest) -> dict[str, Served]:
         """The models of a request by name, available.
 
         Raises ExportError before anything is started where an export cannot be served, BackendError and StartupError
         where no server comes up; the same error again for the same request. Raises ServerDiedError, with the end of the
-        log, where the server has ended since. Where it was shared, the next to ask gets one of its own.
+        log, where the server has ended since. Where it was shared, the next to ask gets one of its own; so does who
+        asks for the first time when its exports have been written anew since the server was asked for.
         """
         self.requested.update(model.servable.name for model in request.models if not model.fixed)
+        if request not in self._asked:
+            self._asked.add(request)
+            self._part_if_written_anew(request)
         whole = self._shared.get(request)
         if whole is None:
             return self._serve_once(request)
         try:
             served = self._serve_once(whole)
-        except BackendError as error:
+        except TFServingError as error:
+            if type(error) is BackendError:  # no server is to be had, whatever it is to serve
+                raise
             self._part(whole, error)
             return self.serve(request)
         return {model.servable.name: served[model.servable.name] for model in request.models}
@@ -106,19 +122,39 @@ class Serving:
             served.check_alive()
         return outcome
 
-    def _part(self, whole: ServeRequest, error: BackendError) -> None:
+    def _part(self, whole: ServeRequest, error: TFServingError) -> None:
         """Of a server that failed, gives the models that it blames servers of their own, and of one that ended all."""
         users = [one for one, its in self._shared.items() if its == whole]
-        blamed = set(_BLAMED.findall(str(error))) if isinstance(error, StartupError) else set()
-        rest = [one for one in users if not blamed & {model.servable.name for model in one.models}]
+        blamed = [one for one in users if self._is_blamed(one, error)]
+        rest = [one for one in users if one not in blamed]
         for one in users:
             del self._shared[one]
         [first, *_] = str(error).splitlines()
-        if blamed and len(rest) < len(users):
+        if blamed:
             self._share(rest)
-            self._say(f"{first}; {', '.join(sorted(blamed))} and the {len(rest)} others are served apart")
+            names = sorted({model.servable.name for one in blamed for model in one.models})
+            self._say(f"{first}; {', '.join(names)} and the {len(rest)} others are served apart")
         else:
             self._say(f"{first}; each of its {len(whole.models)} models is served alone")
+
+    def _is_blamed(self, request: ServeRequest, error: TFServingError) -> bool:
+        """Whether an error of a shared server is known to be of a request's own models."""
+        if isinstance(error, ExportError):
+            return not self._is_small(request)
+        blamed = _BLAMED.findall(str(error)) if isinstance(error, StartupError) else ()
+        return any(model.servable.name in blamed for model in request.models)
+
+    def _part_if_written_anew(self, request: ServeRequest) -> None:
+        """Gives a request a server of its own where the shared one was asked for before its exports were written."""
+        outcome = self._outcomes.get(self._shared.get(request, request))
+        if request not in self._shared or not isinstance(outcome, dict):
+            return
+        try:
+            checked = [self.exports.check(model, request.tags, may_be_absent=False) for model in request.models]
+        except TFServingError:  # raised again where it is served alone
+            checked = [None]
+        if not all(found and outcome[found.spec.name].is_started_with(found.spec) for found in checked):
+            del self._shared[request]
 
     def _share(self, requests: Iterable[ServeRequest]) -> None:
         self._shared |= {one: whole for one, whole in share(requests).items() if one != whole}
@@ -127,11 +163,10 @@ class Serving:
         """Whether the exports of a request are whole, and loaded before anybody notices: others wait for all of it."""
         try:
             checked = [self.exports.check(model, request.tags, may_be_absent=False) for model in request.models]
-        except TFServingError:
+        except (TFServingError, OSError):
             return False
-        directories = [Path(path) for found in checked if found for _, path in found.spec.versions]
-        sizes = (file.stat().st_size for directory in directories for file in directory.rglob("*") if file.is_file())
-        return sum(sizes) <= _MOST_BYTES_SHARED
+        directories = [path for found in checked if found for _, path in found.spec.versions]
+        return sum(map(files_size, directories)) <= _MOST_BYTES_SHARED
 
     def directory_of(self, model: ModelRequest) -> Path:
         """The SavedModel that would be served for a request (Exports.directory_of)."""
@@ -189,7 +224,7 @@ class Serving:
         return self._server(self._server_spec(request, [found.spec for found in checked if found])), checked
 
     def _server(self, spec: ServerSpec) -> KeptServer:
-        reuse = self.settings.reuse
+        reuse = None if spec.isolated else self.settings.reuse  # what a test has changed is not for the next run
         return self._run().server(spec) if reuse is None else self._run().leased_server(spec, reuse)
 
     def _server_spec(self, request: ServeRequest, models: list[ServableSpec]) -> ServerSpec:
@@ -200,6 +235,7 @@ class Serving:
             tags=request.tags,
             args=(*self.settings.server_arg, *request.server_args),
             startup_timeout=self.settings.startup_timeout,
+            isolated=request.isolated,
         )
 
     def _wait_available(

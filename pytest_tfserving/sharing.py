@@ -16,11 +16,11 @@ def share(requests: Iterable[ServeRequest]) -> dict[ServeRequest, ServeRequest]:
 
     Servers have the tags and flags that were asked for, and a name is one model on each of them: another version, path
     or set of labels under the same name is on another server. Isolated requests are made as they are. The order of the
-    requests decides nothing but the order of models.
+    requests decides nothing: a run that begins with what failed last (--ff) finds the servers that stayed.
     """
     servers: list[tuple[dict[str, ModelRequest], list[ServeRequest]]] = []
     alone = []
-    for request in dict.fromkeys(requests):
+    for request in sorted(set(requests), key=repr):
         if request.isolated:
             alone.append(request)
             continue
@@ -33,5 +33,9 @@ def share(requests: Iterable[ServeRequest]) -> dict[ServeRequest, ServeRequest]:
                 break
         else:
             servers.append((named, [request]))
-    shared = {user: replace(user, models=tuple(models.values())) for models, users in servers for user in users}
+    shared = {
+        user: replace(user, models=tuple(models[name] for name in sorted(models)))
+        for models, users in servers
+        for user in users
+    }
     return {**shared, **{request: request for request in alone}}

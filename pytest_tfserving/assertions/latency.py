@@ -10,15 +10,19 @@ from pytest_tfserving.assertions.baseline import describe
 from pytest_tfserving.assertions.subject import Subject
 from pytest_tfserving.clients.prepared import PreparedGrpc, PreparedRest, Request, prepare
 from pytest_tfserving.contracts.checks import LatencyCheck
-from pytest_tfserving.errors import RequestError, SpecError
+from pytest_tfserving.errors import Code, RequestError, SpecError
 from pytest_tfserving.golden.check import case_inputs
 from pytest_tfserving.golden.exact import read_tensor
 from pytest_tfserving.golden.sample import sample_of
 from pytest_tfserving.golden.store import Case, find_files, read_cases
 from pytest_tfserving.latency.measure import measure, measure_against
+from pytest_tfserving.latency.result import LatencyResult
 from pytest_tfserving.report.latency import Place, latency_failure, latency_line, unclear_line
 from pytest_tfserving.schema import DEFAULT_SIGNATURE, Signature
 from pytest_tfserving.served import Served
+
+# A process that has closed its connections is gone a moment later.
+_SECONDS_TO_END = 1.0
 
 
 def check_latency(subject: Subject, check: LatencyCheck) -> str | None:
@@ -36,6 +40,7 @@ def check_latency(subject: Subject, check: LatencyCheck) -> str | None:
         f"{len(requests)} golden case{'s' if len(requests) > 1 else ''}" if requests else "a request that was made up"
     )
     requests = requests or [_made_up(signature, transport)]
+    subject.session.serving.finish_starts()
     place = Place(subject.name, transport, what, "" if check.against is None else describe(check.against))
 
     def sender(of: Served) -> PreparedGrpc | PreparedRest:
@@ -54,17 +59,30 @@ def check_latency(subject: Subject, check: LatencyCheck) -> str | None:
             return f"latency of {place}: the first request was not answered: {error}"
     rows = result.rows(check.plan, check.budget)
     held = all(row.standing != "failed" for row in rows)
+    if held:  # requests that may fail may not end the server
+        for each in filter(None, (served, beside)):
+            _check_alive(each, result)
     subject.note(f"latency {transport}", held=held)
     subject.latency = {
         "transport": transport,
         "signature": signature.name,
         "requests": place.requests,
+        "concurrency": check.plan.load.concurrency,
+        "rate": check.plan.load.rate,
         "against": place.baseline,
+        "budget": [row.to_plain() for row in rows],
         **result.to_plain(),
     }
     subject.session.tally.measured.append(latency_line(result, check.plan, place))
     subject.notes += [unclear_line(row, place) for row in rows if row.standing == "unclear"]
     return None if held else latency_failure(result, rows, check.plan, place, _workers())
+
+
+def _check_alive(served: Served, result: LatencyResult) -> None:
+    """Raises ServerDiedError where the server ended meanwhile."""
+    errors = [*result.measured.errors, *(result.baseline.errors if result.baseline else ())]
+    no_answer = any(error.startswith(Code.UNAVAILABLE.name) for error in errors)
+    served.check_alive("while its answers were timed", within=_SECONDS_TO_END if no_answer else 0.0)
 
 
 def _workers() -> int:

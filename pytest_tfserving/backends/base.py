@@ -38,7 +38,8 @@ class ServableSpec:
 class ServerSpec:
     """A server as it is asked for. Equal specifications share one server in a run.
 
-    `program` is the image for docker, the executable for binary, the interpreter for embedded.
+    `program` is the image for docker, the executable for binary, the interpreter for embedded. One that is `isolated`
+    is for tests that change it: it is no other's, although that has the same models and flags.
     """
 
     backend: str
@@ -47,6 +48,7 @@ class ServerSpec:
     tags: tuple[str, ...] = ("serve",)
     args: tuple[str, ...] = ()
     startup_timeout: float = 60.0
+    isolated: bool = False
 
     @property
     def fingerprint(self) -> str:

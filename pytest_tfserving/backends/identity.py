@@ -102,6 +102,15 @@ def files_stamp(directory: Path) -> str:
     return found.hexdigest()[:16]
 
 
+def files_size(directory: str) -> int:
+    """The bytes of all files below a directory."""
+    size = 0
+    for _, path in _files_below(directory, "", set()):
+        with suppress(OSError):
+            size += os.stat(path).st_size  # noqa: PTH116
+    return size
+
+
 def _files_below(directory: str, prefix: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, str]]:
     """(NAME, PATH) of each file; links are followed, each directory once."""
     with suppress(OSError):

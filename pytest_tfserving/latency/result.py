@@ -52,6 +52,11 @@ class Row(NamedTuple):
     measured: float | Ratio
     standing: Standing
 
+    def to_plain(self) -> dict[str, Any]:
+        """The row as values that JSON can carry; of a ratio without its interval, which LatencyResult has."""
+        measured = self.measured.value if isinstance(self.measured, Ratio) else self.measured
+        return {**self._asdict(), "measured": measured}
+
 
 @dataclass(frozen=True)
 class LatencyResult:

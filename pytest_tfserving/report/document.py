@@ -5,6 +5,7 @@
      "models": [{"name", "checks": [{"kind", "held", "failed", "recorded"}]}],
      "tests": [{"id", "outcome", "seconds", "text", "checks": [{"kind", "model", "about", "transport", ...}]}],
      "moved": [an output each (moved.py)],
+     "latencies": [a measurement each (measurements.py)],
      "goldens": {"recorded", "unchanged", "refused", "unused"}}
 
 Its values are JSON's, and every number is finite; equal runs give equal documents, but for times, whichever process
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_tfserving.files import replaced
+from pytest_tfserving.report.measurements import measurements_of
 from pytest_tfserving.report.results import ItemResult
 
 FORMAT = 1
@@ -50,6 +52,7 @@ def build_document(
         "models": _models(items),
         "tests": [_test(item) for item in items],
         "moved": list(moved),
+        "latencies": measurements_of(items),
         "goldens": {"recorded": {}, "unchanged": {}, "refused": [], "unused": [], **goldens},
     }
     finite: dict[str, Any] = _finite(document)

@@ -10,7 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.latency.durations import duration_text
+from pytest_tfserving.latency.plan import PERCENTILES
 from pytest_tfserving.report.findings import printable
+from pytest_tfserving.report.measurement_words import limit_text, load_text, ratio_text
 
 MOST_BYTES = 1024 * 1024
 # Other tools of the step write there, before us and after.
@@ -35,7 +38,8 @@ def step_summary(document: Mapping[str, Any], most: int = _OUR_SHARE) -> str:
     What has no room is left out, and that is said; it is empty where nothing has.
     """
     failed = [test for test in document["tests"] if test["outcome"] in ("failed", "error")]
-    head = "\n\n" + "\n".join([*_verdict(document), *_models(document["models"]), *_moved(document["moved"])]) + "\n"
+    sections = [*_models(document["models"]), *_moved(document["moved"]), *_latencies(document["latencies"])]
+    head = "\n\n" + "\n".join([*_verdict(document), *sections]) + "\n"
     end = "\n{} more failed {} left out here; the log has them.\n"
     room = most - _size(head) - len(end) - 20
     if room < 0:
@@ -127,6 +131,35 @@ def _differing(entry: Mapping[str, Any]) -> str:
         values = [f"{entry['differing']} of {entry['total']} answers"] if entry["differing"] else []
     cases = f" in {entry['moved_cases']} of {entry['cases']} cases"
     return escaped("; ".join([*specs, *values]) + cases)
+
+
+def _latencies(latencies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not latencies:
+        return
+    yield "#### Latency"
+    yield ""
+    yield from _table(
+        ["model", "over", *(f">{name}" for name in PERCENTILES), ">first call", ">answers", "ratio", "budget"]
+    )
+    for entry in sorted(latencies, key=lambda entry: entry["status"] != "failed")[:_MOST_MOVED]:
+        measured = entry["measured"]
+        times = [measured["percentiles"].get(name) for name in PERCENTILES] + [measured["first_call"]]
+        ratios = [f"{name} {ratio_text(ratio)} times {entry['against']}" for name, ratio in entry["ratios"].items()]
+        limits = [(escaped(limit_text(row)), row["standing"] == "failed") for row in entry["budget"]]
+        yield _row(
+            [
+                escaped(entry["model"]),
+                escaped(f"{entry['transport']}, {load_text(entry)}"),
+                *("-" if time is None else duration_text(time * 1e9) for time in times),
+                f"{measured['throughput']:,.0f} /s",
+                escaped(", ".join(ratios)) or "-",
+                ", ".join(f"**{text}**" if missed else text for text, missed in limits),
+            ]
+        )
+    yield ""
+    if len(latencies) > _MOST_MOVED:
+        yield f"... and {len(latencies) - _MOST_MOVED} more latencies."
+        yield ""
 
 
 def _failure(test: Mapping[str, Any]) -> Iterator[str]:

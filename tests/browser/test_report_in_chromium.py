@@ -151,9 +151,9 @@ def test_text_is_legible(browser, page, document, theme):
 def test_figures_and_pictures_are_seen(browser, page, width):
     browser.show(page(everything), width=width)
     figures = browser.run(SIZES, "svg")
-    assert len(figures) == 4
+    assert len(figures) == 6
     for left, right, across, high in figures:
-        assert left >= 0 and right <= width and across > 300 and high > 200
+        assert left >= 0 and right <= width and across > 300 and high > 100
     words_of_figures = browser.run(SIZES, "svg text")
     assert all(left >= 0 and right <= width and high > 5 for left, right, _, high in words_of_figures)
     assert browser.run("return [...document.images].every((one) => one.complete && one.naturalWidth > 0)")

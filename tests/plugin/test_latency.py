@@ -229,18 +229,6 @@ def test_a_slower_export_fails_and_a_quicker_one_holds(repository):
             f'[model]\npath = "{model}"\nname = "{name}"\n[latency]\nagainst = "{against}"\nat_most = 1.5\n'
             f'request = "goldens/work"\nrequests = 40\nwarmup = 2\n'
         )
-    document = repository.path / "results.json"
-    (repository.path / "conftest.py").write_text(
-        f"""
-import json, pathlib, pytest
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_logreport(report):
-    results = getattr(report, "tfserving", [])
-    found = {{report.nodeid: result["latency"] for result in results}}
-    file = pathlib.Path({str(document)!r})
-    file.write_text(json.dumps({{**(json.loads(file.read_text()) if file.exists() else {{}}), **found}}))
-"""
-    )
     result = repository.run("--tfserving-json", "report.json")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.re_match_lines(
@@ -253,15 +241,20 @@ def pytest_runtest_logreport(report):
             r"baseline: .*exports/quick/1, asked by turns with the model",
         ]
     )
-    found = json.loads(document.read_text())
-    slower, quicker = (
-        found["slower.tfserving.toml::latency[against]"],
-        found["quicker.tfserving.toml::latency[against]"],
-    )
+    document = json.loads((repository.path / "report.json").read_text(encoding="utf-8"))
+    found = {entry["test"]: entry for entry in document["latencies"]}
+    slower, quicker = (found[f"{name}.tfserving.toml::latency[against]"] for name in ("slower", "quicker"))
+    assert (slower["model"], slower["signature"], slower["transport"]) == ("slower", "serving_default", "grpc")
     assert slower["ratios"]["p50"]["low"] > 1.5
     assert quicker["ratios"]["p50"]["high"] < 1
-    assert slower["measured"]["answered"] == sum(slower["measured"]["histogram"]["counts"]) == 40
-    assert (slower["transport"], slower["signature"]) == ("grpc", "serving_default")
+    assert [(entry["status"], entry["budget"][0]["standing"]) for entry in (slower, quicker)] == [
+        ("failed", "failed"),
+        ("held", "held"),
+    ]
+    for side in (slower["measured"], slower["baseline"]):
+        assert side["answered"] == sum(side["histogram"]["counts"]) == 40
+        edges, percentiles = side["histogram"]["edges"], side["percentiles"]
+        assert 1e-5 < edges[0] <= percentiles["p50"] <= percentiles["max"] <= edges[-1] < 60  # in seconds
 
 
 def test_an_export_is_as_quick_as_its_copy(repository):
@@ -286,3 +279,51 @@ def test_measurements_of_workers_are_shown(repository):
     result = repository.run("-n", "2")
     result.assert_outcomes(passed=3)
     assert len(re.findall(r"^  latency half_plus_two over grpc: ", result.stdout.str(), re.MULTILINE)) == 3
+
+
+def test_nothing_else_starts_while_it_is_measured(repository):
+    """The other model's server was started at the end of the collection, and would take a core."""
+    repository.test_file(
+        """
+@pytest.mark.tfserving_latency(p50="60s", requests=10, warmup=0)
+def test_latency(request, tfserving):
+    run = tfserving._server._directory.parent
+    servers = [directory for directory in run.iterdir() if directory.is_dir()]
+    assert [(directory / "server.json").exists() for directory in servers] == [True, True]
+@pytest.mark.tfserving("exports/half_plus_two", isolated=True)
+def test_other(tfserving): ...
+"""
+    )
+    repository.run().assert_outcomes(passed=2)
+
+
+def test_a_server_that_ends_is_no_request_that_may_fail(repository):
+    repository.test_file(
+        """
+import psutil
+from pytest_tfserving.latency import measure
+
+@pytest.fixture
+def ends_at_the_15th(monkeypatch, tfserving):
+    real = measure.run_load
+    def run_load(send, numbers, load, most_errors):
+        def sent(number):
+            if number == 15:
+                directory = str(tfserving._server._directory)
+                for process in psutil.process_iter(["cmdline"]):
+                    words = process.info["cmdline"] or ()
+                    if "pytest_tfserving.server" in words and directory in " ".join(words):
+                        process.kill()
+            return send(number)
+        return real(sent, numbers, load, most_errors)
+    monkeypatch.setattr(measure, "run_load", run_load)
+
+@pytest.mark.tfserving_latency(p50="60s", requests=20, warmup=0, failing=0.5)
+def test_latency(ends_at_the_15th): ...
+"""
+    )
+    result = repository.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        "*ServerDiedError: the embedded server of half_plus_two ended while its answers were timed: killed by SIGKILL"
+    )

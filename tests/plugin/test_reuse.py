@@ -96,6 +96,16 @@ def test_the_bare_option_and_the_variable_leave_it_for_ten_minutes(repository, l
     assert wait_until(lambda: not leases.kept())
 
 
+def test_an_isolated_server_does_not_stay(repository, leases):
+    repository.test_file(
+        "def test_model(tfserving): assert not tfserving.reused\n"
+        "pytestmark = pytest.mark.tfserving('exports/half_plus_two', isolated=True)\n"
+    )
+    for _ in range(2):
+        repository.run(REUSE).assert_outcomes(passed=1)
+    assert leases.kept() == []
+
+
 def test_a_new_export_is_what_is_tested(repository, leases):
     repository.test_file(PREDICTS)
     repository.run(REUSE).assert_outcomes(passed=1)

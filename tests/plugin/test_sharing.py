@@ -48,6 +48,17 @@ def test_small_models_share_a_server(models):
     assert used["test_0"] == used["test_1"] != used["test_2"]
 
 
+def test_an_isolated_server_is_nobody_elses(models):
+    models.test_file(
+        "@pytest.mark.tfserving('exports/one', isolated=True)\n"
+        "def test_0(tfserving_grpc): tfserving_grpc.reload_config(b'\\n\\0')  # a model_config_list without any\n"
+        "@pytest.mark.tfserving('exports/one')\n"
+        "def test_1(tfserving_rest): tfserving_rest.predict(inputs={'x': [1.0]})\n",
+        model=None,
+    )
+    models.run().assert_outcomes(passed=2)
+
+
 def test_a_large_model_keeps_nobody_waiting(models):
     (models.path / "exports" / "two" / "1" / "assets").mkdir(exist_ok=True)
     with (models.path / "exports" / "two" / "1" / "assets" / "large").open("wb") as file:
@@ -104,11 +115,26 @@ def test_a_model_that_ends_the_server_takes_no_other_with_it(models):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "count"), [(["--collect-only", "-q"], 0), (["-k", "test_0"], 1), (["-k", "nothing"], 0)]
+    ("arguments", "count"),
+    [
+        (["--collect-only", "-q"], 0),
+        (["--fixtures"], 0),
+        (["--fixtures-per-test"], 0),
+        (["--setup-plan"], 0),
+        (["broken.py", "test_model.py"], 0),
+        (["broken.py", "test_model.py", "--continue-on-collection-errors"], 2),
+        (["-k", "test_0"], 1),
+        (["-k", "nothing"], 0),
+        (["-k", "test_skipped"], 0),
+    ],
+    ids=str,
 )
 def test_nothing_starts_that_no_test_needs(models, arguments, count):
     """The keeper's directory of a server is there as soon as it is started."""
-    models.test_file(marked("'exports/one', server_args=('--enable_batching',)", "'exports/two'"), model=None)
+    skipped = "@pytest.mark.skip\n@pytest.mark.tfserving('exports/three')\ndef test_skipped(tfserving): ...\n"
+    tests = marked("'exports/one', server_args=('--enable_batching',)", "'exports/two'")
+    models.test_file(tests + skipped, model=None)
+    (models.path / "broken.py").write_text("import nothing_of_this_name\n")
     (models.path / "conftest.py").write_text(
         "import pathlib\n"
         "def pytest_sessionfinish(session):\n"
@@ -153,6 +179,68 @@ def test_an_export_that_a_fixture_writes_anew_is_served_as_it_is_then(models):
         model=None,
     )
     models.run().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--tfserving-reuse=0.2",)], ids=["", "reuse"])
+def test_an_export_that_is_written_anew_after_its_server_was_asked_for_another(models, arguments):
+    shutil.copy(EDITED, models.path / "edited_exports.py")
+    models.test_file(
+        "import pathlib\n"
+        "from edited_exports import set_variables\n"
+        "def predicted(client): return client.predict(inputs={'x': [1.0]})['y'].tolist()\n"
+        "@pytest.mark.tfserving('exports/one')\n"
+        "def test_0(tfserving_rest): assert predicted(tfserving_rest) == [2.5]\n"
+        "@pytest.fixture\n"
+        "def export(): set_variables(pathlib.Path('exports/two/1'), 3.0, 4.0)\n"
+        "@pytest.mark.tfserving('exports/two')\n"
+        "def test_1(export, tfserving_rest): assert predicted(tfserving_rest) == [7.0]\n"
+        "@pytest.fixture\n"
+        "def gone(): pathlib.Path('exports/three').rename('exports/four')\n"
+        "@pytest.mark.tfserving('exports/three')\n"
+        "def test_2(gone, tfserving_rest): ...\n"
+        "@pytest.mark.tfserving('exports/one')\n"
+        "def test_3(tfserving_rest): assert predicted(tfserving_rest) == [2.5]\n",
+        model=None,
+    )
+    result = models.run(*arguments)
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_2*", "ExportError: no such directory: *three*"])
+
+
+def test_an_export_that_a_fixture_removes_is_missed_by_its_own_test_alone(models):
+    models.test_file(
+        "import pathlib\n"
+        "@pytest.fixture(scope='session', autouse=True)\n"
+        "def gone(): pathlib.Path('exports/three').rename('exports/four')\n"
+        + marked("'exports/one'", "'exports/two'", "'exports/three'"),
+        model=None,
+    )
+    result = models.run()
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_2*", "ExportError: no such directory: *three*"])
+    used = servers(models)
+    assert used["test_0"] == used["test_1"]
+
+
+def test_where_there_is_no_server_nobody_is_served_alone(models, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    models.test_file(marked("'exports/one'", "'exports/two'"), model=None)
+    result = models.run(backend="docker")
+    result.assert_outcomes(errors=2)
+    assert "served alone" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_large_model_is_large_behind_a_link_too(models):
+    (models.path / "data").mkdir()
+    with (models.path / "data" / "large").open("wb") as file:
+        file.truncate(64_000_001)
+    assets = models.path / "exports" / "two" / "1" / "assets"
+    shutil.rmtree(assets, ignore_errors=True)
+    assets.symlink_to(models.path / "data", target_is_directory=True)
+    models.test_file(marked("'exports/one'", "'exports/two'", "'exports/three'"), model=None)
+    models.run().assert_outcomes(passed=3)
+    used = servers(models)
+    assert used["test_0"] == used["test_2"] != used["test_1"]
 
 
 def test_a_baseline_is_on_the_server_of_its_model(models):

@@ -12,7 +12,7 @@ ACCEPTED = {
     "a model alone": MODEL,
     "a model of several": '[models.a]\npath = "x"\n[models."b c"]\npath = "y"\nversion = 3\n',
     "all of a model": '[model]\npath = "x"\nname = "a"\nversion = 1\nlabels = { stable = 0 }\ntags = ["serve"]\n'
-    'server_args = ["--x=1"]\n',
+    'server_args = ["--x=1"]\nisolated = true\n',
     "a label": MODEL + 'label = "stable"\n',
     "an include": 'include = "common.toml"\n' + MODEL,
     "the model in an include": 'include = ["common.toml", "base.toml"]\n[model]\nname = "a"\n',

@@ -90,6 +90,7 @@ def everything() -> dict[str, Any]:
             item(f"test_nasty.py::test[{NASTY}]"),
         ],
         "moved": [scores, thumbnail, embedding, spec],
+        "latencies": [latency(), latency("mnist", against="exports/1", status="failed"), unanswered()],
         "goldens": {
             "recorded": {"goldens/mnist/new.json": {"new": 1, "changed": 2}},
             "unchanged": {"goldens/mnist/images.json": 7, "values": 1},
@@ -109,7 +110,7 @@ def tiny() -> dict[str, Any]:
     document["run"]["counts"] = {"passed": 1, "failed": 0, "skipped": 0, "error": 0}
     document["models"] = document["models"][2:]
     document["tests"] = [item("test_ok.py::test_one")]
-    document["moved"] = []
+    document["moved"] = document["latencies"] = []
     document["goldens"] = {"recorded": {}, "unchanged": {}, "refused": [], "unused": []}
     return document
 
@@ -130,6 +131,7 @@ def huge(tests: int = 3000, outputs: int = 60, failed: int = 300) -> dict[str, A
         | {"confusion": everything()["moved"][0]["confusion"]}
         for i in range(outputs)
     ]
+    document["latencies"] = [latency(f"model_{i}", test=ids[i]) for i in range(min(outputs, tests))]
     return document
 
 
@@ -198,3 +200,60 @@ def worst(
         ],
         "pictures": {"expected": url, "served": url, "difference": url} if pictures else None,
     }
+
+
+def latency(
+    model: str = "half_plus_two", *, against: str | None = None, status: str = "held", test: str | None = None
+) -> dict[str, Any]:
+    """A measurement (report/measurements.py); the ratio to a baseline's is what fails, and another is unclear."""
+
+    def side(slower: float) -> dict[str, Any]:
+        edges = [float(f"{slower * 10 ** (place / 10) / 1e4:.3g}") for place in range(13)]
+        percentiles = {"p50": 0.000412, "p90": 0.0008, "p99": 0.0012, "max": 0.00154}
+        return {
+            "first_call": 0.0186,
+            "percentiles": {name: value * slower for name, value in percentiles.items()},
+            "sent": 500,
+            "answered": 500,
+            "errors": {},
+            "throughput": 2034.4 / slower,
+            "histogram": {"edges": edges, "counts": [0, 0, 4, 30, 120, 200, 90, 30, 10, 8, 5, 3]},
+        }
+
+    budget = [{"what": "p99", "limit": 0.005, "measured": 0.0012, "standing": "held"}]
+    ratios = {"p50": {"value": 1.62, "low": 1.58, "high": 1.71}, "p99": {"value": 1.4, "low": 0.9, "high": 2.1}}
+    if against:
+        budget += [
+            {"what": "p50 ratio", "limit": 1.5, "measured": 1.62, "standing": "failed"},
+            {"what": "p99 ratio", "limit": 1.5, "measured": 1.4, "standing": "unclear"},
+        ]
+    return {
+        "test": test or TEST,
+        "model": model,
+        "signature": "serving_default",
+        "transport": "grpc",
+        "status": status,
+        "requests": "3 golden cases",
+        "concurrency": 4,
+        "rate": None,
+        "measured": side(1.62 if against else 1.0),
+        "against": against,
+        "baseline": side(1.0) if against else None,
+        "ratios": ratios if against else {},
+        "budget": budget,
+    }
+
+
+def unanswered() -> dict[str, Any]:
+    """A measurement of which nothing was answered but the first call."""
+    found = latency(status="failed") | {"rate": 50.0, "concurrency": 1, "transport": "rest"}
+    found["budget"] = [{"what": "failing", "limit": 0, "measured": 3, "standing": "failed"}]
+    found["measured"] |= {
+        "percentiles": {},
+        "sent": 3,
+        "answered": 0,
+        "throughput": 0.0,
+        "histogram": None,
+        "errors": {f"UNAVAILABLE over REST: {NASTY}": 3},
+    }
+    return found

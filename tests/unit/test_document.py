@@ -273,6 +273,75 @@ def test_json_holds_whatever_a_file_was_called(tmp_path):
     assert (test["id"], test["text"]) == (item.id, item.text)
 
 
+MEASURED = {
+    "first": 12_000_000,
+    "answered": 3,
+    "sent": 4,
+    "seconds": 1.5,
+    "percentiles": {"p50": 2_000_000, "p90": 3_000_000, "p99": 3_000_000, "max": 3_000_000},
+    "histogram": {"edges": (1000.0, 1260.0, 3980.0), "counts": (1, 2), "unit": "us"},
+    "errors": {"UNAVAILABLE": 1},
+}
+PLAIN = {
+    "first_call": 0.012,
+    "percentiles": {"p50": 0.002, "p90": 0.003, "p99": 0.003, "max": 0.003},
+    "sent": 4,
+    "answered": 3,
+    "errors": {"UNAVAILABLE": 1},
+    "throughput": 2.0,
+    "histogram": {"edges": [0.001, 0.00126, 0.00398], "counts": [1, 2]},
+}
+LATENCY = {
+    "transport": "rest",
+    "signature": "s",
+    "requests": "3 golden cases",
+    "concurrency": 2,
+    "rate": None,
+    "against": "",
+    "budget": [
+        {"what": "p50", "limit": 5_000_000, "measured": 2_000_000, "standing": "held"},
+        {"what": "throughput", "limit": 1.5, "measured": 2.0, "standing": "held"},
+    ],
+    "measured": MEASURED,
+    "baseline": None,
+    "ratios": {},
+}
+
+
+def test_latencies_are_in_seconds():
+    held = check("latency", "m", "held")._replace(latency=LATENCY)
+    none = {**MEASURED, "answered": 0, "percentiles": {}, "histogram": None}
+    ratio = {"value": 1.2, "low": 1.1, "high": math.inf}
+    row = {"what": "p50 ratio", "limit": 1.1, "measured": 1.2, "standing": "failed"}
+    compared = {**LATENCY, "measured": none, "against": "exports/1", "baseline": MEASURED}
+    compared |= {"ratios": {"p50": ratio}, "budget": [row]}
+    failed = check("latency", "m", "failed")._replace(latency=compared)
+    items = [ItemResult("a", "passed", 0.5, "", (held, check("golden", "m", "held")))]
+    items += [ItemResult("b", "failed", 0.5, "", (failed,))]
+    first, second = build_document(items, [], RUN, {})["latencies"]
+    assert first == {
+        "test": "a",
+        "model": "m",
+        "signature": "s",
+        "transport": "rest",
+        "status": "held",
+        "requests": "3 golden cases",
+        "concurrency": 2,
+        "rate": None,
+        "measured": PLAIN,
+        "against": None,
+        "baseline": None,
+        "ratios": {},
+        "budget": [
+            {"what": "p50", "limit": 0.005, "measured": 0.002, "standing": "held"},
+            {"what": "throughput", "limit": 1.5, "measured": 2.0, "standing": "held"},
+        ],
+    }
+    assert second["measured"] == {**PLAIN, "answered": 0, "percentiles": {}, "throughput": 0.0, "histogram": None}
+    assert (second["test"], second["status"], second["against"]) == ("b", "failed", "exports/1")
+    assert (second["baseline"], second["ratios"], second["budget"]) == (PLAIN, {"p50": {**ratio, "high": None}}, [row])
+
+
 def run_report(tmp_path, **targets):
     return RunReport(
         Targets(**{"page": None, "json": tmp_path / "out.json", "step_summary": None, **targets}), "pytest"

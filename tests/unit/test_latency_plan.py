@@ -81,7 +81,8 @@ def test_plans(table, plan, budget):
         ({"p50": "5ms", "rate": 0}, "rate=0; more than 0 was expected"),
         ({"p50": "5ms", "rate": "200/s"}, "rate='200/s'; a number was expected"),
         ({"p50": "5ms", "rate": float("nan")}, "rate=nan; a number was expected"),
-        ({"p50": "5ms", "failing": 5}, "failing=5; the share of requests that may fail, from 0 to 1, was expected"),
+        ({"p50": "5ms", "failing": 5}, "failing=5; the share of requests that may fail, below 1, was expected"),
+        ({"p50": "5ms", "failing": 1.0}, "failing=1.0; the share of requests that may fail, below 1, was expected"),
         ({"p50": "5ms", "rate": 5, "concurrency": 4}, "rate and concurrency exclude each other"),
         ({"against": "a", "at_most": 2, "rate": 5}, "rate and against exclude each other"),
         (
@@ -115,6 +116,8 @@ def test_what_is_compared_with_a_baseline(percentiles, compared):
     assert Budget(percentiles, at_most=1.2).compared == compared
 
 
-@pytest.mark.parametrize(("requests", "failing", "most"), [(500, 0.0, 0), (500, 0.01, 5), (50, 0.01, 0), (100, 0.29, 29), (10, 1, 10)])
+@pytest.mark.parametrize(
+    ("requests", "failing", "most"), [(500, 0.0, 0), (500, 0.01, 5), (50, 0.01, 0), (100, 0.29, 29), (10, 0.99, 9)]
+)
 def test_how_many_may_fail(requests, failing, most):
     assert Plan(requests, failing=failing).most_errors == most

@@ -58,6 +58,17 @@ def test_a_golden_that_cannot_be_meant():
         golden_request(pytest.mark.tfserving_golden("a", equal_nan=1).mark, Path())
 
 
-def test_a_model_that_cannot_be_meant():
-    with pytest.raises(SpecError, match=r"^tfserving: version='3'; a number, such as version=3 was expected"):
-        serve_request(pytest.mark.tfserving("a", version="3").mark, Path())
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"version": "3"}, "version='3'; a number, such as version=3 was expected"),
+        ({"labels": ["stable"]}, "labels=['stable']; a mapping, such as {'stable': 1} was expected"),
+        ({"labels": {"stable": [1]}}, "labels={'stable': [1]}; versions' numbers by label were expected"),
+        ({"labels": {"a": 1, 2: 2}}, "labels={'a': 1, 2: 2}; versions' numbers by label were expected"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_model_that_cannot_be_meant(given, message):
+    with pytest.raises(SpecError) as caught:
+        serve_request(pytest.mark.tfserving("a", **given).mark, Path())
+    assert str(caught.value) == f"tfserving: {message}"

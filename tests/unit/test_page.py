@@ -18,7 +18,7 @@ from pytest_tfserving.report.page import words
 from pytest_tfserving.report.page.html import render
 from pytest_tfserving.report.page.moved import MOST_FIGURES, MOST_PICTURES
 from tests.conftest import ROOT
-from tests.unit.documents import NASTY, TEST, everything, huge, item, tiny
+from tests.unit.documents import NASTY, TEST, everything, huge, item, latency, tiny, unanswered
 
 VOID = {"meta", "link", "img", "input", "br", "col", "hr"}
 
@@ -58,7 +58,7 @@ class Page(HTMLParser):
             self.open.pop()
 
     def handle_endtag(self, tag):
-        self.pieces += [" "] if tag in ("td", "th", "dt", "dd") else []
+        self.pieces += [" "] if tag in ("td", "th", "dt", "dd", "div") else []
         if not self.open or self.open[-1] != tag:
             self.wrong.append(f"</{tag}> in {self.open[-3:]}")
         else:
@@ -111,16 +111,20 @@ def test_what_is_in_it(full):
         "goldens/old.json",
         "pytest example_models --tfserving-report report.html",
         "22 November 2025, 22:10 UTC, took 12.3 s",
+        "mnist gRPC, 4 clients 0.667 ms 1.3 ms 1.94 ms 2.49 ms 18.6 ms 1,256 /s p50 1.62 (1.58 to 1.71) p99 1.4 (0.9 to 2.1)",
+        "p99 ≤ 5 ms p50 ratio ≤ 1.5: too long p99 ratio ≤ 1.5: cannot be told against exports/1 0.412 ms",
+        f"half_plus_two REST, 50 a second {4 * (words.NOTHING + ' ')}18.6 ms 0 /s 3 failed {words.NOTHING} ≤ 0 failing",
+        "500 answers, 0.162 ms to 2.57 ms. The line is exports/1.",
     ):
         assert text in full.words
     assert full.tags["img"] == 8  # an input once a case, and three pictures of one output
-    assert full.tags["svg"] == 4
+    assert full.tags["svg"] == 4 + 2  # of latencies, those of which anything was answered
 
 
 def test_what_is_not_in_a_page_of_nothing_much():
     page = Page(render(tiny()))
     assert "The test passed" in page.text and "1 model answers as it should" in page.words
-    assert not {"moved", "goldens"} & set(page.ids) and page.tags["svg"] == 0
+    assert not {"moved", "latency", "goldens"} & set(page.ids) and page.tags["svg"] == 0
 
 
 def test_every_test_has_an_anchor(full):
@@ -132,7 +136,7 @@ def test_every_test_has_an_anchor(full):
     ("ids", "anchors"),
     [
         (["a.py::t", "a.py::t"], ["a.py::t", "a.py::t~2"]),  # run again by another plugin
-        (["moved", "tests"], ["moved~2", "tests~2"]),  # as the page's own
+        (["moved", "latency"], ["moved~2", "latency~2"]),  # as the page's own
         (["a.py::t[a\nb]", "a.py::t[\u202e]"], ["a.py::t[a\\nb]", "a.py::t[\\u202e]"]),
     ],
 )
@@ -192,6 +196,35 @@ def test_values_stand_by_what_was_sent():
     )
     assert [group.count("<tr>") for group in groups] == [2, 1]
     assert "images[7]" in groups[1] and "[7, 7]" in groups[1]
+
+
+def test_latencies_share_the_room_for_figures():
+    """What moved comes first; of latencies, those that failed."""
+    failed = latency("late", against="exports/1", status="failed")
+    many = everything() | {"latencies": [*(latency(f"m{i}") for i in range(40)), failed]}
+    html = render(many)
+    assert html.count("<svg") == MOST_FIGURES
+    section = re.search('<section id="latency">.*?</section>', html, re.DOTALL)[0]
+    assert "late over gRPC" in re.search("<figure>.*?</figure>", section, re.DOTALL)[0]
+    assert "26 distributions are drawn; a page has at most 30 figures" in Page(section).words
+    alone = render(tiny() | {"latencies": [unanswered()]})
+    assert "<svg" not in alone and "drawn" not in Page(alone).words
+
+
+@pytest.mark.parametrize(
+    ("edges", "ticks"),
+    [
+        ([1e-3, 1.26e-3], ["1 ms"]),
+        ([3.98e-4, 2.51e-2], ["0.5 ms", "1 ms", "2 ms", "5 ms", "10 ms", "20 ms"]),
+        ([1e-5, 1e-3], ["10 us", "30 us", "0.1 ms", "0.3 ms", "1 ms"]),
+        ([1e-9, 100.0], ["1 ns", "100 ns", "10 us", "1 ms", "100 ms", "10 s"]),
+    ],
+)
+def test_ticks_of_latencies(edges, ticks):
+    document = tiny() | {"latencies": [latency()]}
+    document["latencies"][0]["measured"]["histogram"] = {"edges": edges, "counts": [1]}
+    figure = re.search("<svg.*?</svg>", render(document), re.DOTALL)[0]
+    assert re.findall("<text[^>]*>([^<]* [mnu]?s)</text>", figure) == ticks
 
 
 def test_sizes():

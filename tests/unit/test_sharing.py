@@ -1,5 +1,6 @@
 """Which models share a server."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,8 @@ def servers(*requests):
 )
 def test_share(requests, expected):
     assert sorted(servers(*requests)) == sorted(expected)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([one(A), one(OTHER_A), one(B), one(OTHER_A, B)])))
+def test_the_order_of_tests_decides_nothing(order):
+    assert share(order) == share([one(A), one(OTHER_A), one(B), one(OTHER_A, B)])

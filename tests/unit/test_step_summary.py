@@ -7,6 +7,7 @@ import pytest
 from pytest_tfserving.report.document import build_document
 from pytest_tfserving.report.results import CheckResult, ItemResult
 from pytest_tfserving.report.step_summary import MOST_BYTES, append_step_summary, escaped, step_summary
+from tests.unit.documents import latency, unanswered
 
 RUN = {"started": "", "seconds": 1.0, "command": "pytest", "exit_status": 1, "plugin": "0", "environment": {}}
 BACKENDS = {"embedded": "tensorflow 2.21.0"}
@@ -82,6 +83,21 @@ def test_the_verdict(items, exit_status, head):
 
 
 HOSTILE = "a|b\n# c `d` <img src=x> *e* [f](http://g) &amp; $h$ @i \u202e \x1b[31m </details> www.x.y"
+
+
+def test_latencies():
+    found = document([failed()]) | {"latencies": [latency(), latency("m|n", against="exports/1", status="failed")]}
+    rows = [line for line in shown(step_summary(found)).split("#### Latency")[1].splitlines() if line.startswith("| ")]
+    assert rows == [
+        "| model | over | p50 | p90 | p99 | max | first call | answers | ratio | budget |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |",
+        "| m|n | grpc, 4 clients | 0.667 ms | 1.3 ms | 1.94 ms | 2.49 ms | 18.6 ms | 1,256 /s "
+        "| p50 1.62 (1.58 to 1.71) times exports/1, p99 1.4 (0.9 to 2.1) times exports/1 "
+        "| p99 ≤ 5 ms, **p50 ratio ≤ 1.5: too long**, p99 ratio ≤ 1.5: cannot be told |",
+        "| half_plus_two | grpc, 4 clients | 0.412 ms | 0.8 ms | 1.2 ms | 1.54 ms | 18.6 ms | 2,034 /s | - | p99 ≤ 5 ms |",
+    ]
+    text = step_summary(found | {"latencies": [unanswered()] * 60})
+    assert "... and 40 more latencies." in text and "| - | - | - | - | 18.6 ms | 0 /s |" in text
 
 
 def test_no_text_is_markup():

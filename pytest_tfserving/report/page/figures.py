@@ -10,10 +10,12 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
+
+from pytest_tfserving.latency.durations import duration_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +26,7 @@ _VARIABLES = {INK: "--ink", FAINT: "--faint", RULE: "--rule", EXPECTED: "--expec
 
 # Points of 1/72 inch, one of which is a CSS pixel of the page: at that size text is as large as the page's notes.
 _WIDTH, _HEIGHT = 360, 280
+_LOW = 150  # of one that is small
 _TEXT = 11
 
 # More powers of ten than that are put together by twos, threes, ...
@@ -92,8 +95,33 @@ class Figures:
             _name_axes(axes, "expected", f"served {_MINUS} expected")
         return self._finish(svg, label)
 
+    def latencies(self, measured: Mapping[str, Any], baseline: Mapping[str, Any] | None, label: str) -> str:
+        """How many requests took how long, in columns, and a baseline's as a line; the share of each one's own.
+
+        Both have `counts` between `edges`, in seconds (report/measurements.py).
+        """
+        with self._axes(0.03, _LOW) as (axes, svg):
+            edges = [log10(edge) for side in (measured, baseline) if side for edge in side["edges"]]
+            low, high = min(edges), max(edges)
+            for side in (measured, baseline):
+                if side:
+                    shares = [count / sum(side["counts"]) for count in side["counts"]]
+                    places = [log10(edge) for edge in side["edges"]]
+                    filled = side is measured
+                    axes.stairs(
+                        shares, places, fill=filled, color=EXPECTED if filled else INK, linewidth=0 if filled else 1
+                    )
+            room = max(0.02 * (high - low), 0.05)
+            axes.set_xlim(low - room, high + room)
+            axes.set_yticks([])
+            marks = _durations(low, high)
+            axes.set_xticks([place for place, _ in marks], [text for _, text in marks])
+            axes.spines["left"].set_visible(False)
+            _name_axes(axes, "latency", "requests")
+        return self._finish(svg, label, _LOW)
+
     @contextmanager
-    def _axes(self, left: float) -> Iterator[tuple[Axes, io.StringIO]]:
+    def _axes(self, left: float, height: int = _HEIGHT) -> Iterator[tuple[Axes, io.StringIO]]:
         """One pair of axes to draw on; their SVG is in the stream after the block."""
         import matplotlib
         from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -101,8 +129,8 @@ class Figures:
 
         svg = io.StringIO()
         with matplotlib.rc_context(_settings(matplotlib.rcParamsDefault)):
-            figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), dpi=72)
-            axes = figure.add_axes((left, 0.15, 0.96 - left, 0.76))
+            figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
+            axes = figure.add_axes((left, 42 / height, 0.96 - left, 1 - 67.2 / height))
             axes.patch.set_visible(False)
             figure.patch.set_visible(False)
             axes.tick_params(length=3, width=0.8, color=FAINT, labelcolor=INK, pad=3, which="major")
@@ -112,9 +140,9 @@ class Figures:
             canvas: Any = FigureCanvasSVG(figure)
             canvas.print_svg(svg, metadata={"Date": None, "Creator": None})
 
-    def _finish(self, svg: io.StringIO, label: str) -> str:
+    def _finish(self, svg: io.StringIO, label: str, height: int = _HEIGHT) -> str:
         self.drawn += 1
-        return _inline(svg.getvalue(), f"figure-{self.drawn}", label)
+        return _inline(svg.getvalue(), f"figure-{self.drawn}", label, height)
 
 
 @contextmanager
@@ -203,6 +231,16 @@ def _ticks(axis: Any, low: float, high: float, scale: str, threshold: float, mos
     axis.set_ticks([place for place, _ in marks], labels=[text for _, text in marks])
 
 
+def _durations(low: float, high: float) -> list[tuple[float, str]]:
+    """Ticks of an axis of seconds' powers of ten: whole ones, and 2 and 5 between them where there is room."""
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        values = [step * 10.0**power for power in range(floor(low), floor(high) + 1) for step in steps]
+        marks = [(log10(value), duration_text(value * 1e9)) for value in values if low <= log10(value) <= high]
+        if len(marks) <= 6:
+            break
+    return marks[:: -(-len(marks) // 6) or 1]
+
+
 def _dots(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
     """A dot each. All are one path of strokes without length, a tenth of the bytes of a marker each."""
     from matplotlib.patches import PathPatch
@@ -224,7 +262,7 @@ def _name_axes(axes: Axes, x: str, y: str) -> None:
     figure.text(0.98, 0.005, x, ha="right", va="bottom", color=FAINT)
 
 
-def _inline(svg: str, prefix: str, label: str) -> str:
+def _inline(svg: str, prefix: str, label: str, height: int) -> str:
     """The SVG as it may stand in a page: our colours and font, no ids and styles that meet another figure's."""
     from html import escape
 
@@ -249,7 +287,7 @@ def _inline(svg: str, prefix: str, label: str) -> str:
     body = re.sub(r" {2,}", " ", body)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(label)}" '
-        f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" stroke-linejoin="round">{body}</svg>'
+        f'width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" stroke-linejoin="round">{body}</svg>'
     )
 
 

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.latency.plan import PERCENTILES
 from pytest_tfserving.report.page import words
 from pytest_tfserving.report.page.figures import Figures, quiet
+from pytest_tfserving.report.page.latency import latencies
 from pytest_tfserving.report.page.moved import (
     MOST_FIGURES,
     Pictures,
@@ -25,7 +27,7 @@ from pytest_tfserving.report.page.pictures import is_small
 from pytest_tfserving.report.page.tests import kinds_of, list_tests
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SECTIONS = ("top", "moved", "models", "tests", "goldens", "run", "filter", "found")
+_SECTIONS = ("top", "moved", "latency", "models", "tests", "goldens", "run", "filter", "found")
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -52,6 +54,7 @@ def render(document: Mapping[str, Any]) -> str:
     figures, pictures = Figures(), Pictures()
     with quiet():
         moved = moved_outputs(document["moved"], figures, pictures)
+        measured = latencies(document["latencies"], figures)
     baselines = [output.facts["baseline"] for output in moved]
     anchors_of_moved = [output.anchor for output in moved]
     return environment.get_template("page.html").render(
@@ -60,6 +63,8 @@ def render(document: Mapping[str, Any]) -> str:
         verdict=words.verdict(document["run"]),
         ending=words.ending(document["run"]["exit_status"]),
         moved=moved,
+        latencies=measured,
+        percentiles=[*PERCENTILES],
         names=names_of(document["moved"]),
         nothing=words.NOTHING,
         environment=common_environment(document["moved"]),
