@@ -30,9 +30,9 @@ ACCEPTED = {
     "goldens together": MODEL
     + '[[goldens]]\npath = "g"\ntogether = true\nagainst = "exports/1"\n'
     + '[[goldens]]\npath = "h"\nagainst = 1\n'
-    + 'overall.a = { exact = true, mean_absolute = 1e-4, differing = 0.5 }\noverall.b = { ulps = 4, cosine = 1 }\n'
-    + 'overall.c = { psnr = 40, peak = 255, unordered = true }\noverall.d = { argmax = true, top_k = 5, rtol = 1, atol = 1 }\n'
-    + 'overall.e = { equal_nan = true }\n',
+    + "overall.a = { exact = true, mean_absolute = 1e-4, differing = 0.5 }\noverall.b = { ulps = 4, cosine = 1 }\n"
+    + "overall.c = { psnr = 40, peak = 255, unordered = true }\noverall.d = { argmax = true, top_k = 5, rtol = 1, atol = 1 }\n"
+    + "overall.e = { equal_nan = true }\n",
     "several goldens": MODEL + '[[goldens]]\npath = ["g", "h"]\n[[goldens]]\npath = "i"\n',
     "requests": MODEL
     + '[requests.a]\nsignature_name = "s"\ninputs = { x = [[1, "NaN"]], y.b64 = "eA==" }\noutputs = []\n'
