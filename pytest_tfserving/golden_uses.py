@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from pytest_tfserving.contracts import SUFFIX
 from pytest_tfserving.errors import TFServingError
 from pytest_tfserving.session import Session
 
-# Options with which pytest collects less than there is and does not always say so by pytest_deselected.
-_RESTRICTING = ("lf", "stepwise", "collectonly", "ignore", "ignore_glob")
+# Options with which pytest collects or runs less than there is.
+_RESTRICTING = ("--lf", "--stepwise", "--collect-only", "--setup-only", "--ignore", "--ignore-glob")
 _NAMING = ("tfserving_golden", "tfserving_properties")
 
 
@@ -29,12 +29,24 @@ class GoldenUses:
         if file_path.name.endswith(SUFFIX):
             self._contracts.append(file_path)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_ignore_collect(
+        self, collection_path: Path, config: pytest.Config
+    ) -> Generator[None, bool | None, bool | None]:
+        is_ignored = yield
+        if is_ignored and _may_hold_tests(collection_path, config):
+            self._uses.note_partial(f"{collection_path.name} was ignored")
+        return is_ignored
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if not report.passed:
             self._uses.note_partial(f"{report.nodeid or 'a directory'} was not collected")
 
-    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        if items:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # plugins that split a suite do not always call pytest_deselected
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+        collected = len(items)
+        yield
+        if len(items) < collected:
             self._uses.note_partial("tests were deselected")
 
     @pytest.hookimpl(wrapper=True)
@@ -64,6 +76,14 @@ class GoldenUses:
                 self._uses.note_partial("a marker cannot be read")
 
 
+def _may_hold_tests(path: Path, config: pytest.Config) -> bool:
+    """Whether an ignored path may be one of tests, which a conftest.py's `collect_ignore` has left out for now."""
+    if not path.is_dir():
+        return any(map(path.match, (f"*{SUFFIX}", *config.getini("python_files"))))
+    is_environment = (path / "pyvenv.cfg").exists() or (path / "conda-meta").exists()
+    return not is_environment and not any(map(path.match, ("__pycache__", *config.getini("norecursedirs"))))
+
+
 def _why_partial(session: pytest.Session, exitstatus: int) -> str:
     """Why a run may have left out tests that there are; "" of one that was whole."""
     config = session.config
@@ -73,7 +93,7 @@ def _why_partial(session: pytest.Session, exitstatus: int) -> str:
         return f"the run did not come to its end ({session.shouldstop or session.shouldfail})"
     given = [name for name in _RESTRICTING if config.getoption(name, None)]
     if given:
-        return f"--{given[0].replace('_', '-')} may leave out tests"
+        return f"{given[0]} may leave out tests"
     if not hasattr(config, "workerinput") and not _is_everything_collected(config):
         return "the run was of some of the tests"
     return ""

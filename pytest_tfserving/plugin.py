@@ -105,6 +105,8 @@ def pytest_testnodedown(node: Any) -> None:
     plain = getattr(node, "workeroutput", {}).get("tfserving")
     if plain:
         node.config.stash[SESSION].merge(plain)
+    else:
+        node.config.stash[SESSION].worker_crashed = True
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFile | None:
@@ -254,8 +256,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = config.stash[SESSION]
     wants_removal = session.settings.remove_unused
     says_nothing = not session.unused and not wants_removal
-    says_nothing &= not session.report_lines
-    if not session.tally.models and not session.has_recordings and not session.unused_candidates and says_nothing:
+    says_nothing &= not session.report_lines and not session.written and not session.why_none_recorded
+    if not session.tally.models and not session.unused_candidates and says_nothing:
         return
     terminalreporter.section("tfserving")
     for choice, software in session.tally.backends.items():
@@ -268,7 +270,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         known = ", ".join(sorted(session.tally.models))
         terminalreporter.line(f"--tfserving-model {name}=...: no test asked for that model, only for {known}", red=True)
     lines = [
-        *recorded_lines(session.written, has_recordings=session.has_recordings),
+        *recorded_lines(session.written, session.why_none_recorded),
         *removed_lines(session.removed, session.not_removed, session.why_none_removed if wants_removal else ""),
         *unused_lines(session.unused, session.verbosity),
         *session.report_lines,

@@ -33,6 +33,7 @@ class Session:
         self.verbosity = verbosity
         self.tally = Tally()
         self.written: Written | None = None
+        self.worker_crashed = False
         self.uses = Uses()
         self.unused: list[str] = []
         self.removed: list[str] = []
@@ -106,10 +107,11 @@ class Session:
     def finish(self, *, write: bool, root: Path, passed_over: Sequence[str] = ()) -> None:
         """Counts the servers and, where the run came to its end, writes the recorded goldens and finds unused ones.
 
+        A worker that crashed may have had the answer of a case over the other transport: nothing is written then.
         These are looked for in `root`, and not in directories whose names match `passed_over`.
         """
         self.tally.note_servers(self._serving)
-        if self._recorder and write:
+        if self._recorder and write and not self.worker_crashed:
             self.written = self._recorder.write()
         if not self.uses.partial and (self.uses.asked or self.uses.bodies):
             self._find_unused(root, passed_over)
@@ -152,9 +154,11 @@ class Session:
         }
 
     @property
-    def has_recordings(self) -> bool:
-        """Whether anything was collected to be written."""
-        return self._recorder is not None
+    def why_none_recorded(self) -> str:
+        """Why nothing of what was recorded was written; "" where it was, or nothing was recorded."""
+        if self.settings.update and self.worker_crashed:
+            return "a worker crashed"
+        return "the run did not come to its end" if self._recorder and self.written is None else ""
 
     def close(self) -> None:
         """Closes the clients and leaves the run; its servers end with the last process that leaves."""

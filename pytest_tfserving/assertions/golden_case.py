@@ -89,7 +89,7 @@ class GoldenCases:
         check = self._check
         self._subject.recorded |= outputs is not None
         recorder = self._subject.session.recorder
-        recorder.add(case.file, case.key, check.transport, outputs, self.run_provenance, check.tolerance)
+        recorder.add(case.file, case.key, check.transport, outputs, self.run_provenance, check.tolerance, case.mark)
 
     def _keep_evidence(self, outcome: Outcome) -> None:
         session, check = self._subject.session, self._check

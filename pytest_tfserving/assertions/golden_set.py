@@ -56,7 +56,8 @@ def check_golden_set(subject: Subject, check: GoldenSetCheck) -> str | None:
         standings=found.pooled.standings(),
         problem=problem,
         against=cases.baseline_name,
-        golden_provenance=found.failed_provenance,
+        differing=found.differing,
+        golden_provenance=found.provenance,
         run_provenance=cases.run_provenance,
     )
     return set_failure(failure, view)
@@ -64,14 +65,20 @@ def check_golden_set(subject: Subject, check: GoldenSetCheck) -> str | None:
 
 @dataclass
 class _Found:
-    """What became of the cases so far. `undecided` are answers that are recorded if their outputs' rules are broken."""
+    """What became of the cases so far. `failed` are those that fail by themselves.
+
+    `differing` of them were answered, and otherwise than they were compared with. `provenance` is that of the first
+    golden that differs, be it by a rule over all cases. `undecided` are answers that are recorded if their outputs'
+    rules are broken.
+    """
 
     pooled: Pooled
     judged: int = 0
     answered: int = 0
     failed: int = 0
     failures: list[str] = field(default_factory=list)
-    failed_provenance: Mapping[str, str] = field(default_factory=dict)
+    differing: int = 0
+    provenance: Mapping[str, str] = field(default_factory=dict)
     stopped: str = ""
     undecided: list[tuple[Case, Mapping[str, Array], list[str]]] = field(default_factory=list)
 
@@ -97,7 +104,7 @@ def _judge_all(subject: Subject, check: GoldenSetCheck, cases: GoldenCases, most
             progress.tell(found.judged)
             if isinstance(outcome, Outcome):
                 found.answered += 1
-                _pool(found, case, outcome, cases.update)
+                _note_answer(found, case, outcome, may_record=cases.update == "changed" and failure is None)
             if failure is None:
                 unanswered = 0
                 continue
@@ -107,22 +114,27 @@ def _judge_all(subject: Subject, check: GoldenSetCheck, cases: GoldenCases, most
                 found.stopped = str(error)
                 break
             found.failed += 1
-            found.failed_provenance = found.failed_provenance or case.provenance
             if len(found.failures) < most_failures:
                 found.failures.append(failure)
     return found
 
 
-def _pool(found: _Found, case: Case, outcome: Outcome, update: str | None) -> None:
-    """Adds an answer to what is judged over all cases; one that is recorded anyway will be as it is served."""
-    if outcome.refusal is not None or not found.pooled.outputs:
+def _note_answer(found: _Found, case: Case, outcome: Outcome, *, may_record: bool) -> None:
+    """Adds an answer to what is judged over all cases; one that is recorded anyway will be as it is served.
+
+    With `may_record` it is kept where it is not as it was: the rules over all cases decide whether it is recorded.
+    """
+    if outcome.refusal is not None:
         return
     expected = None if outcome.to_record else outcome.expected
-    found.pooled.add(case.where, expected, outcome.outputs)
-    if expected is None or update != "changed":
+    alone_holds = found.pooled.add(case.where, expected, outcome.outputs)
+    found.differing += not outcome.holds
+    if not (outcome.holds and alone_holds):
+        found.provenance = found.provenance or case.provenance
+    if expected is None or not may_record:
         return
-    both = [name for name in found.pooled.outputs if name in expected and name in outcome.outputs]
-    moved = compare({n: expected[n] for n in both}, {n: outcome.outputs[n] for n in both}, _EXACTLY).differences
+    known = {name: expected[name] for name in found.pooled.outputs if name in expected}
+    moved = compare(known, {name: outcome.outputs[name] for name in known}, _EXACTLY).differences
     if moved:
         found.undecided.append((case, outcome.outputs, [difference.output for difference in moved]))
 

@@ -14,7 +14,7 @@ from pytest_tfserving.contracts.promises import Promises, check_promises
 from pytest_tfserving.contracts.properties import BrokenPromise, find_broken_values
 from pytest_tfserving.contracts.relations import Ask, BrokenRelation, Way, find_broken_relations
 from pytest_tfserving.errors import RequestError, SpecError, TensorError
-from pytest_tfserving.golden.check import case_inputs
+from pytest_tfserving.golden.case_arrays import case_inputs
 from pytest_tfserving.golden.store import Case, find_files, read_cases
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.report.promises import promises_failure

@@ -48,7 +48,11 @@ def run(arguments: Sequence[str]) -> int:
         print(f"pytest-tfserving diff: {error}", file=sys.stderr)
         return UNUSABLE
     verdict = policy.judge(find_changes(old, new))
-    print_out(_rendered(verdict, given))
+    try:
+        print_out(_rendered(verdict, given))
+    except OSError as error:
+        print(f"pytest-tfserving diff: {error}", file=sys.stderr)
+        return UNUSABLE
     return HOLDS if verdict.holds else FAILS
 
 

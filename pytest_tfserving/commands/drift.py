@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +55,8 @@ beside another value. --overall is TOML, a table an output with the keys that go
   --overall 'label = {{ argmax = true, differing = 0.005 }}'
 
 The exit status is 0 where all answers are within the tolerance (of an output with --overall: where all together
-are), 1 where one is not, or one side alone refuses a request, 2 where nothing can be said.
+are), 1 where one is not, or one side alone refuses a request, 2 where nothing can be said, as where a server gives
+no answer.
 """
 
 
@@ -72,7 +73,11 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     from pytest_tfserving.report.drift import drift_json, drift_text
 
-    print_out(drift_json(report) if given.format == "json" else drift_text(report, sys.stdout.encoding or "ascii"))
+    try:
+        print_out(drift_json(report) if given.format == "json" else drift_text(report, sys.stdout.encoding or "ascii"))
+    except OSError as error:
+        print(f"pytest-tfserving drift: {error}", file=sys.stderr)
+        return UNUSABLE
     return CLOSE if report.holds else DRIFTED
 
 
@@ -112,9 +117,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _limit(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not value >= 0:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number that is not negative")
     return value
 
 
@@ -124,7 +132,7 @@ def _compare(given: argparse.Namespace) -> DriftReport:
     rules = _overall(given.overall)
     notes: dict[str, None] = {}
     # Files are looked for before a server is started.
-    files = [file for pattern in given.inputs for file in find_files(pattern, Path.cwd())]
+    files = dict.fromkeys(file for pattern in given.inputs for file in find_files(pattern, Path.cwd()))
     session = Session(_settings(given, all(map(is_address, places.values()))), _say)
     served: Mapping[Side, Served] = {}
     try:
@@ -210,7 +218,7 @@ def _check_names(signature: str | None, rules: Mapping[str, OutputRule], schemas
     check_outputs_named(Tolerance(outputs=rules), {name for one in signatures for name in one.outputs})
 
 
-def _cases(files: Sequence[Path], signature: str | None, notes: dict[str, None]) -> Iterator[Case]:
+def _cases(files: Iterable[Path], signature: str | None, notes: dict[str, None]) -> Iterator[Case]:
     """The cases of the files, a file at a time; what is left out of one is noted."""
     for file in files:
         with warnings.catch_warnings(record=True) as caught:

@@ -14,7 +14,7 @@ from pytest_tfserving.errors import GoldenError, SpecError, TensorError, TFServi
 from pytest_tfserving.export import find_export, holds_saved_model, name_of_path
 from pytest_tfserving.files import replaced, shown, write_text
 from pytest_tfserving.golden.case import Case, DamagedGoldenError
-from pytest_tfserving.golden.check import case_inputs
+from pytest_tfserving.golden.case_arrays import case_inputs
 from pytest_tfserving.golden.exact import read_tensor
 from pytest_tfserving.golden.store import find_files, read_cases
 from pytest_tfserving.golden.text import dumps, is_exact

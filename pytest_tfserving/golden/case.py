@@ -33,7 +33,8 @@ class Case:
     `id` is the file's stem with the case's name, for the test's id. `key` is its name in the file's `cases`, None at
     the top level. `request` and `answer` are JSON objects with one of the keys above each. `transport` is the one
     that alone can carry the case (REST has no half, no complex, no empty batch of rows), None where both can.
-    With `output_filter` the answer is of these outputs alone.
+    With `output_filter` the answer is of these outputs alone. `mark` is that of the request, by which an answer that is
+    recorded in another file knows it; "" where they lie in one.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Case:
     transport: str | None = None
     expected_error: ExpectedError | None = None
     output_filter: tuple[str, ...] = ()
+    mark: str = ""
 
     @property
     def where(self) -> str:

@@ -64,11 +64,11 @@ def _compare_specs(output: str, expected: Array, served: Array) -> Difference | 
 
 def _compare_values_of(pair: Pair, tolerance: Tolerance) -> list[Difference]:
     rule = tolerance.outputs.get(pair.output, _ELSEWHERE)
-    return [found for _, difference in broken(pair, rule) if (found := beyond(difference, rule.differing))]
+    return [found for _, _, difference in broken(pair, rule) if (found := beyond(difference, rule.differing))]
 
 
-def broken(pair: Pair, rule: OutputRule, *, wholes: bool = True) -> Iterator[tuple[str, Difference | None]]:
-    """What of an output breaks its rule, key by key, with what each key counts: values, rows, entries or answer.
+def broken(pair: Pair, rule: OutputRule, *, wholes: bool = True) -> Iterator[tuple[str, str, Difference | None]]:
+    """What of an output breaks its rule, key by key: (Difference.rule of that key, what it counts, the difference).
 
     Every array that has values gives the same keys in the same order. Without `wholes` the keys are left out that are
     of the answer as a whole.
@@ -76,41 +76,42 @@ def broken(pair: Pair, rule: OutputRule, *, wholes: bool = True) -> Iterator[tup
     if not pair.expected.size:
         return
     if rule is _ELSEWHERE:
-        yield "values", _compare_values(pair, rule)
+        yield _compare_values(pair, rule)
         return
     if rule.compares_values:
-        yield "values", _compare_values(pair, rule)
+        yield _compare_values(pair, rule)
     if rule.exact:
-        yield "values", compare_exactly(pair)
+        yield "exact", "values", compare_exactly(pair)
     if rule.ulps is not None:
-        yield "values", compare_ulps(pair, rule.ulps)
+        yield f"ulps={rule.ulps}", "values", compare_ulps(pair, rule.ulps)
     # What few use is loaded for those who do.
     from pytest_tfserving.golden.comparators import custom, rows, whole
 
     if rule.cosine is not None:
-        yield "rows", rows.compare_cosine(pair, rule.cosine)
+        yield f"cosine={rule.cosine:g}", "rows", rows.compare_cosine(pair, rule.cosine)
     if rule.argmax:
-        yield "rows", rows.compare_best(pair, 1, "argmax")
+        yield "argmax", "rows", rows.compare_best(pair, 1, "argmax")
     if rule.top_k is not None:
-        yield "rows", rows.compare_best(pair, rule.top_k, f"top_k={rule.top_k}")
+        yield f"top_k={rule.top_k}", "rows", rows.compare_best(pair, rule.top_k, f"top_k={rule.top_k}")
     if rule.unordered:
-        yield "rows", rows.compare_unordered(pair)
+        yield "unordered", "rows", rows.compare_unordered(pair)
     if rule.psnr is not None:
-        yield "entries", whole.compare_psnr(pair, rule.psnr, rule.peak)
+        yield f"psnr={rule.psnr:g}", "entries", whole.compare_psnr(pair, rule.psnr, rule.peak)
     if wholes and rule.mean_absolute is not None:
-        yield "answer", whole.compare_mean(pair, rule.mean_absolute)
+        yield f"mean_absolute={rule.mean_absolute:g}", "answer", whole.compare_mean(pair, rule.mean_absolute)
     if wholes and rule.custom is not None:
-        yield "answer", custom.compare_custom(pair, rule.custom, rule.base)
+        yield f"custom={rule.custom}", "answer", custom.compare_custom(pair, rule.custom, rule.base)
 
 
-def _compare_values(pair: Pair, rule: OutputRule) -> Difference | None:
+def _compare_values(pair: Pair, rule: OutputRule) -> tuple[str, str, Difference | None]:
     """Floats within the tolerance. Of integers only a tolerance of the output's own is heeded, of others none."""
     if pair.is_float or pair.expected.dtype.kind == "c" or (pair.is_integer and rule.limits_values):
         rtol, atol = (pair.rtol, pair.atol) if not pair.is_integer else (rule.rtol or 0.0, rule.atol or 0.0)
-        return compare_within(pair, rtol, atol, f"rtol={rtol:g} atol={atol:g}")
+        asked = f"rtol={rtol:g} atol={atol:g}"
+        return asked, "values", compare_within(pair, rtol, atol, asked)
     if rule.limits_values:
         raise pair.refuse("rtol and atol", "exact" if pair.dtype == "bool" else "exact or unordered")
-    return compare_exactly(pair)
+    return "exact", "values", compare_exactly(pair)
 
 
 def beyond(difference: Difference | None, allowed: float) -> Difference | None:

@@ -85,10 +85,11 @@ class InFlight:
                 with self._counted():
                     return request()
             except RequestError as error:
-                if self._stopped.is_set() or not is_busy(error):
+                if not is_busy(error):
                     raise
                 self._lower()
-            self._stopped.wait(pause)
+                if self._stopped.wait(pause):
+                    raise
             pause *= 2
         with self._counted():
             return request()

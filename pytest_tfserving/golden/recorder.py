@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recording:
-    """The answer of one case over one transport, in plain values; outputs of None mean that the case failed there."""
+    """The answer of one case over one transport, in plain values; outputs of None mean that the case failed there.
+
+    `mark` is that of its request (Case.mark).
+    """
 
     file: str
     key: str | None
@@ -30,6 +33,7 @@ class Recording:
     outputs: dict[str, Any] | None
     provenance: dict[str, str]
     tolerance: dict[str, Any]
+    mark: str = ""
 
 
 class Count(NamedTuple):
@@ -68,12 +72,20 @@ class Recorder:
         outputs: Mapping[str, Array] | None,
         provenance: Mapping[str, str],
         tolerance: Tolerance,
+        mark: str = "",
     ) -> None:
-        """Keeps one answer to be written."""
+        """Keeps one answer to be written.
+
+        Tests of several directories name a file by different paths (`a/../goldens/x.json`): it is one file, whose
+        answers must agree. A link keeps its own name: what belongs to it may lie beside it.
+        """
         from pytest_tfserving.golden.formats.npz import plain_tensor
 
         tensors = None if outputs is None else {name: plain_tensor(outputs[name]) for name in sorted(outputs)}
-        self._recordings.append(Recording(str(file), key, transport, tensors, dict(provenance), asdict(tolerance)))
+        file = file.parent.resolve() / file.name
+        self._recordings.append(
+            Recording(str(file), key, transport, tensors, dict(provenance), asdict(tolerance), mark)
+        )
 
     def to_plain(self) -> list[dict[str, Any]]:
         """The recordings as values that travel between processes."""
@@ -92,6 +104,7 @@ class Recorder:
             by_case.setdefault((recording.file, recording.key), []).append(recording)
         # A file's cases are written together, those that were made in the same environment.
         groups: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str | None, dict[str, Any]]] = {}
+        asked: dict[str, dict[str, str]] = {}
         refused = []
         for (file, key), recordings in sorted(by_case.items(), key=lambda item: (item[0][0], item[0][1] or "")):
             reason = _why_not(recordings)
@@ -102,11 +115,13 @@ class Recorder:
             best = min(recordings, key=lambda recording: recording.transport != "grpc")
             assert best.outputs is not None
             groups.setdefault((file, tuple(best.provenance.items())), {})[key] = best.outputs
+            if key is not None and best.mark:
+                asked.setdefault(file, {})[key] = best.mark
         written: dict[str, Count] = {}
         unchanged: Counter[str] = Counter()
         for (file, made), answers in groups.items():
             try:
-                done = write_answers(Path(file), answers, dated(dict(made)))
+                done = write_answers(Path(file), answers, dated(dict(made)), asked.get(file, {}))
             except (GoldenError, OSError) as error:
                 # The other files are written all the same: each is whole, and so is this one, as it was.
                 if isinstance(error, OSError):
@@ -140,5 +155,7 @@ def _why_not(recordings: list[Recording]) -> str | None:
         comparison = compare(answers[0], answers[1], tolerance)
         if not comparison.holds:
             names = ", ".join(difference.output for difference in comparison.differences)
+            if other.transport == first.transport:
+                return f"tests that use it were given other answers over {first.transport}, in {names}"
             return f"{first.transport} and {other.transport} disagree in {names}"
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pytest_tfserving.errors import GoldenError
 from pytest_tfserving.golden.case import (
@@ -117,10 +118,12 @@ def read_answer(file: Path) -> Case | None:
     return Case(file.stem, file, None, None, {}, answers, document.get("provenance", {}))
 
 
-def write_answers(file: Path, answers: Answers, provenance: Mapping[str, str]) -> Written:
+def write_answers(
+    file: Path, answers: Answers, provenance: Mapping[str, str], asked: Mapping[str, str] = MappingProxyType({})
+) -> Written:
     """Records the outputs of some of a file's cases, by key, in one step; says where, and how many are new.
 
-    `answers` are recorded tensors by output name. Raises OSError, and GoldenError where the file is no longer what
-    it was.
+    `answers` are recorded tensors by output name, `asked` the marks of their requests where those have any
+    (Case.mark). Raises OSError, and GoldenError where the file is no longer what it was.
     """
-    return format_of(file).write(file, answers, provenance)
+    return format_of(file).write(file, answers, provenance, asked)

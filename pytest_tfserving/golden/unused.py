@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from pytest_tfserving.errors import GoldenError
 from pytest_tfserving.golden.case import FILE_KEYS, REQUEST_SUFFIX, RESPONSE_SUFFIX
+from pytest_tfserving.golden.formats.document import read_object
 from pytest_tfserving.golden.store import find_files, is_golden_name, is_log, read_answer, read_cases
-from pytest_tfserving.golden.text import is_exact
+from pytest_tfserving.golden.text import is_exact, npz_keys
 from pytest_tfserving.golden.uses import Uses
 from pytest_tfserving.warmup_file import WARMUP_FILE
 
@@ -52,13 +53,16 @@ def find_unused(
     nothing that lies behind a symbolic link, in an export, or in a directory whose name begins with a dot or matches
     `passed_over`. `bodies` False leaves out the goldens of tests' bodies.
     """
-    known = {identity for file in used if (identity := _identity(file)) is not None}
+    # One that is named in full may have any suffix, and its .npz then looks like one whose golden is gone.
+    known = {_identity(path) for file in used for path in (file, file.with_suffix(".npz"))} - {None}
     found: dict[Path, Unused] = {}
     root = _absolute(root)
     for directory in sorted({_absolute(file).parent for file in used}):
         # Below the root lies everything, other people's tests too.
         for file in _files(directory, root, tuple(passed_over), below=directory != root):
-            if is_golden_name(file) and _identity(file) not in known and _is_golden(file, bodies=bodies):
+            if _identity(file) in known:
+                continue
+            if is_golden_name(file) and _is_golden(file, bodies=bodies):
                 found[file] = Unused(file, tuple(path for path in _beside(file) if _is_plain(path)))
             elif _is_left_over(file):
                 npz = file.with_suffix(".npz")
@@ -117,7 +121,8 @@ def _beside(file: Path) -> Iterator[Path]:
     if file.name.endswith(REQUEST_SUFFIX):
         response = file.with_name(file.name.removesuffix(REQUEST_SUFFIX) + RESPONSE_SUFFIX)
     elif file.suffix == ".json":
-        yield file.with_suffix(".npz")
+        if any(npz_keys(read_object(file))):  # else an .npz of that name is a person's
+            yield file.with_suffix(".npz")
         return
     else:
         response = file.with_name(file.name + RESPONSE_SUFFIX)
@@ -167,7 +172,6 @@ def _is_left_over(file: Path) -> bool:
     stem = file.name.removesuffix(RESPONSE_SUFFIX)
     if any(file.with_name(name).exists() for name in (stem, stem + REQUEST_SUFFIX)):
         return False
-    from pytest_tfserving.golden.formats.document import read_object
     from pytest_tfserving.golden.formats.responses import read_responses
 
     try:

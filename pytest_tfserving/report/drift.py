@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_tfserving.errors import GoldenError, TensorError
-from pytest_tfserving.golden.check import case_inputs
+from pytest_tfserving.golden.case_arrays import case_inputs
 from pytest_tfserving.golden.difference import Difference
 from pytest_tfserving.golden.drift import SIDES, Counted, Drift
 from pytest_tfserving.golden.output_drift import OutputDrift, Side, Worst
-from pytest_tfserving.golden.overall import Standing
+from pytest_tfserving.golden.standing import Standing
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.report.findings import printable
 from pytest_tfserving.report.sparkline import sparkline
@@ -87,8 +87,7 @@ def drift_json(report: DriftReport) -> str:
         "overall": [standing._asdict() for standing in report.standings],
         "notes": list(report.notes),
     }
-    text = json.dumps(_finite(document), indent=2, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace").decode()
+    return json.dumps(_finite(document), indent=2)
 
 
 def _uncompared(report: DriftReport) -> Iterator[str]:
@@ -157,7 +156,7 @@ def _standing_lines(report: DriftReport) -> list[str]:
         else:
             found = f"{one.differing:,} of {one.total:,} {one.unit}{_share(one.differing, one.total)}"
             allowed = f"{one.allowed * 100:g} %"
-        rows.append([one.output, one.rule or "-", found, allowed, "" if one.holds else "<- too many"])
+        rows.append([one.output, one.rule, found, allowed, "" if one.holds else "<- too many"])
     lines = table(rows)
     for difference in report.broken:
         if difference.would_pass:

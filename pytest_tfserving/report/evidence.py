@@ -7,32 +7,20 @@ numbers, text, lists and dicts. What can be summed is a `total` an output (total
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
-from zlib import crc32
-
-import numpy as np
 
 from pytest_tfserving.golden.check import Outcome
-from pytest_tfserving.golden.difference import Difference, Offender, show
+from pytest_tfserving.golden.difference import Difference, Offender
 from pytest_tfserving.golden.output_rule import OutputRule
 from pytest_tfserving.golden.provenance import find_changes
 from pytest_tfserving.golden.tolerance import Tolerance
-from pytest_tfserving.report.totals import (
-    MOST_LABELS,
-    MOST_POINTS,
-    MOST_WORST,
-    MOST_WORST_POINTS,
-    rule_of,
-)
+from pytest_tfserving.report.distances import are_alike, classes_of, errors_of, farthest, points_of
+from pytest_tfserving.report.totals import MOST_WORST, rule_of
 from pytest_tfserving.report.worst_values import worst_values
 from pytest_tfserving.tensors import Array, name_of
 
-_MOST_PAIRS = 1000
-_BLOCK = 1 << 20
 _NONE: Mapping[str, OutputRule] = MappingProxyType({})
 
 
@@ -81,7 +69,7 @@ def evidence_of(
                 "case": where,
                 "transport": outcome.transport,
                 "severity": _severity(differences, offenders),
-                "points": _points(expected, served),
+                "points": points_of(expected, served),
                 "worst": worst_values(outcome, name, offenders, rule, pictures),
             }
             total["details"] = [detail]
@@ -102,18 +90,14 @@ def _total(name: str, expected: Array | None, served: Array | None, rule: Output
         "output": name, "dtype": name_of(array), "cases": [], "moved": [], "compared": 1, "sizes": [0, 0, 0],
         "errors": None, "classes": None, "environment": [], "specs": [], "rules": {}, "details": [],
     }  # fmt: skip
-    if expected is None or served is None or not _are_alike(expected, served):
+    if expected is None or served is None or not are_alike(expected, served):
         return total
     rows = math.prod(expected.shape[:-1]) if expected.ndim else 1
     total["sizes"] = [expected.size, rows, expected.shape[0] if expected.ndim > 1 else 1]
     if expected.dtype.kind in "fVciu":
-        total["errors"] = _errors(expected, served)
-    total["classes"] = _classes(expected, served, rule)
+        total["errors"] = errors_of(expected, served)
+    total["classes"] = classes_of(expected, served, rule)
     return total
-
-
-def _are_alike(expected: Array, served: Array) -> bool:
-    return name_of(expected) == name_of(served) and expected.shape == served.shape
 
 
 def _severity(differences: list[Difference], offenders: list[Offender]) -> list[float]:
@@ -124,133 +108,3 @@ def _severity(differences: list[Difference], offenders: list[Offender]) -> list[
         errors = [offender.badness for offender in offenders]
     share = max((d.differing / d.total for d in values if d.total), default=0.0)
     return [float(len(values) < len(differences)), max(errors, default=0.0), share]
-
-
-def _wide(array: Array) -> Array:
-    wide: Array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
-    return wide
-
-
-def _errors(expected: Array, served: Array) -> dict[str, Any]:
-    """The sum of all finite errors, how many there are, how many lie in each power of ten, and the largest.
-
-    A relative error is one beside a recorded value that is not 0.
-    """
-    total, count, largest, relative = 0.0, 0, 0.0, 0.0
-    decades: Counter[int] = Counter()
-    golden, answer = expected.reshape(-1), served.reshape(-1)
-    for start in range(0, golden.size, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        with np.errstate(all="ignore"):
-            recorded = _wide(golden[part])
-            distance = np.abs(_wide(answer[part]) - recorded)
-        finite = distance[np.isfinite(distance)]
-        total, count = total + float(finite.sum()), count + finite.size
-        off = finite[finite > 0]
-        if off.size:
-            largest = max(largest, float(off.max()))
-            with np.errstate(all="ignore"):
-                shares = distance / np.abs(recorded)
-            relative = max(relative, float(shares[np.isfinite(shares)].max(initial=0.0)))
-            powers, counts = np.unique(np.floor(np.log10(off)).astype(np.int64), return_counts=True)
-            decades.update(dict(zip(powers.tolist(), counts.tolist(), strict=True)))
-    return {
-        "sum": total,
-        "count": count,
-        "decades": dict(sorted(decades.items())),
-        "max_absolute": largest,
-        "max_relative": relative,
-    }
-
-
-def _classes(expected: Array, served: Array, rule: OutputRule | None) -> dict[str, Any] | None:
-    """How often what was recorded came with what is served: best classes by row, or values, where these are few."""
-    if not expected.size:
-        return None
-    if rule is not None and rule.names_classes and expected.ndim and expected.dtype.kind in "fViu":
-        sides = [_best(array).tolist() for array in (expected, served)]
-        most, of_values = _MOST_PAIRS, False
-    elif name_of(expected) == "string" or expected.dtype.kind in "iub":
-        sides = [array.reshape(-1).tolist() for array in (expected, served)]
-        most, of_values = MOST_LABELS**2, True
-        if len(set(sides[0]) | set(sides[1])) > MOST_LABELS:
-            return {"pairs": [], "left_out": 0, "of_values": True, "too_many": True}
-    else:
-        return None
-    pairs = Counter(zip(*sides, strict=True)).most_common()
-    kept = sorted([_label(golden), _label(answer), count] for (golden, answer), count in pairs[:most])
-    left_out = sum(count for _, count in pairs[most:])
-    return {"pairs": kept, "left_out": left_out, "of_values": of_values, "too_many": False}
-
-
-def _best(array: Array) -> Array:
-    """The class of the best score, row by row; NaN is no score."""
-    scores = array.reshape(-1, array.shape[-1]).astype(np.float64)
-    best: Array = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=-1)
-    return best
-
-
-def _label(value: object) -> str:
-    """A value as the confusion matrix has it. What is shortened is told from its like by a checksum."""
-    text = show(value)
-    if isinstance(value, bytes):
-        with suppress(UnicodeDecodeError):
-            text = show(value.decode())
-    if isinstance(value, bytes) and text.endswith("..."):
-        text += f" #{crc32(value):08x}"
-    return text
-
-
-def _points(expected: Array | None, served: Array | None) -> list[list[float]]:
-    """Expected beside served values: those that are farthest apart, and others that are evenly spread over the rest."""
-    if expected is None or served is None or not _are_alike(expected, served) or expected.dtype.kind not in "fViu":
-        return []
-    golden, answer = expected.reshape(-1), served.reshape(-1)
-    with np.errstate(all="ignore"):
-        distance = np.abs(_wide(answer) - _wide(golden))
-    known = np.flatnonzero(np.isfinite(distance))
-    if known.size > MOST_POINTS:
-        order = np.argpartition(-distance[known], MOST_WORST_POINTS)
-        rest = np.sort(known[order[MOST_WORST_POINTS:]])
-        spread = rest[np.linspace(0, rest.size - 1, MOST_POINTS - MOST_WORST_POINTS).astype(np.int64)]
-        known = np.sort(np.concatenate([known[order[:MOST_WORST_POINTS]], spread]))
-    return [[_float(golden[at]), _float(answer[at])] for at in known.tolist()]
-
-
-def _float(value: Any) -> float:
-    """A number in as few digits as its dtype has: 0.1, not 0.10000000149011612."""
-    return float(str(value))
-
-
-def farthest(expected: Array, served: Array, rule: OutputRule) -> list[Offender]:
-    """The rows whose best class is another one, of a rule about classes; else the values that are farthest apart."""
-    if not _are_alike(expected, served) or not expected.size:
-        return []
-    golden, answer = expected.reshape(-1), served.reshape(-1)
-    if rule.names_classes and expected.ndim and expected.dtype.kind in "fViu":
-        best = _best(expected), _best(served)
-        rows = [array.reshape(-1, expected.shape[-1]) for array in (expected, served)]
-        offenders = []
-        for row in np.flatnonzero(best[0] != best[1])[:MOST_WORST].tolist():
-            before, now = (f"{of[row]} ({show(scores[row, of[row]])})" for of, scores in zip(best, rows, strict=True))
-            offenders.append(Offender(_index(row, expected.shape[:-1]), before, now, None, 1.0))
-        return offenders
-    if expected.dtype.kind in "fVciu":
-        with np.errstate(all="ignore"):
-            sides = _wide(golden), _wide(answer)
-            distance = np.where(golden == answer, 0.0, np.abs(sides[1] - sides[0]))
-        distance[np.isnan(sides[0]) & np.isnan(sides[1])] = 0.0
-        badness = np.nan_to_num(distance, nan=np.inf, posinf=np.inf)
-    else:
-        badness = np.asarray(golden != answer, dtype=bool).astype(np.float64)
-        distance = np.full(golden.shape, np.nan)
-    ranked = np.argsort(-badness, kind="stable")[:MOST_WORST].tolist()
-    return [
-        Offender(_index(at, expected.shape), golden[at], answer[at], float(distance[at]), float(badness[at]))
-        for at in ranked
-        if badness[at]
-    ]
-
-
-def _index(number: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(number, shape))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_tfserving.golden.check import Outcome
 from pytest_tfserving.golden.difference import Comparison, Difference, show
-from pytest_tfserving.golden.overall import Standing
+from pytest_tfserving.golden.standing import Standing
 from pytest_tfserving.report.goldens import View, changed_environment, comparison_lines
 from pytest_tfserving.report.sparkline import sparkline
 from pytest_tfserving.report.terminal import table
@@ -25,7 +25,8 @@ class SetFailure:
 
     `stopped` is why the others of `total` were not sent: no answer. `overall` is what does not hold of all cases
     together, `standings` all that was asked of them, `problem` why nothing could be said. `against` is the baseline's
-    name, None where answers are compared with recorded ones; `golden_provenance` is that of the first case that fails.
+    name, None where answers are compared with recorded ones. `differing` of those that fail were answered, and
+    otherwise; `golden_provenance` is that of the first golden that differs, be it by what is asked of all.
     """
 
     name: str
@@ -40,8 +41,14 @@ class SetFailure:
     standings: Sequence[Standing]
     problem: str
     against: str | None
+    differing: int
     golden_provenance: Mapping[str, str]
     run_provenance: Mapping[str, str]
+
+    @property
+    def is_of_answers(self) -> bool:
+        """Whether answers differ. Cases that cannot be sent, or are refused, fail for another reason."""
+        return bool(self.differing or self.overall.differences)
 
 
 def most_cases(view: View) -> int:
@@ -67,9 +74,9 @@ def set_failure(failure: SetFailure, view: View) -> str:
         lines += ["", failure.stopped]
         if not failure.failures:
             return "\n".join(lines)
-    provenance = {} if failure.against else failure.run_provenance
-    environment = changed_environment(failure.golden_provenance, provenance)
-    lines += ["", *environment] if environment else [""]
+    lines.append("")
+    if failure.is_of_answers and not failure.against:
+        lines += changed_environment(failure.golden_provenance, failure.run_provenance)
     if failure.standings and not failure.stopped:
         lines += [*_overall_lines(failure, view), ""]
     if failure.failures:
@@ -110,7 +117,7 @@ def _overall_lines(failure: SetFailure, view: View) -> list[str]:
         rows.append(
             [
                 standing.output,
-                standing.rule or "-",
+                standing.rule,
                 *_counted(standing),
                 "" if standing.holds else "<- too many" if standing.mean is None else "<- too large",
             ]
@@ -118,6 +125,8 @@ def _overall_lines(failure: SetFailure, view: View) -> list[str]:
     lines = ["all cases together", *table(rows)]
     for difference in failure.overall.differences:
         lines += ["", *_worst_lines(difference, _WORST[_level(view)], view.encoding)]
+    if any(difference.only_nan for difference in failure.overall.differences):
+        lines += ["", "NaN equals NaN only where that is asked for: equal_nan in the rule"]
     passing = [f"{' or '.join(d.would_pass)} ({d.output})" for d in failure.overall.differences if d.would_pass]
     if passing:
         lines += ["", f"would have passed with {', '.join(passing)}"]
@@ -153,10 +162,10 @@ def _what_next(failure: SetFailure, view: View) -> list[str]:
     if failure.failed:
         without = "without together" + (" and overall" if failure.standings else "")
         lines.append(f"each case is a test of its own, to be run alone, {without}")
-    if failure.against:
+    if failure.against and failure.is_of_answers:
         lines.append(
             "if it is meant to: give a tolerance that allows it, or what shall be the baseline from now on (against=)"
         )
-    elif not failure.problem and not failure.stopped:
+    elif failure.is_of_answers and not failure.problem and not failure.stopped:
         lines.append(f"if the new answers are right: pytest --tfserving-update=changed {view.node_id!r}")
     return lines

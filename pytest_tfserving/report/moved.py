@@ -6,11 +6,12 @@ An entry's form is part of the report document's (document.py).
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_tfserving.report.totals import (
     MOST_LABELS,
@@ -28,9 +29,16 @@ _CHANGE = ("key", "golden", "run")
 _UNITS = ("values", "rows", "entries")
 
 
+class _Source(NamedTuple):
+    """What compares a case once: one transport of one test function, or of a contract file's checks."""
+
+    transport: str
+    function: str
+
+
 @dataclass
 class _Group:
-    totals: dict[str, dict[str, Any]] = field(default_factory=dict)  # by transport
+    totals: dict[_Source, dict[str, Any]] = field(default_factory=dict)
     tests: set[tuple[int, str]] = field(default_factory=set)
     specs: dict[tuple[str, str, str], tuple[int, str]] = field(default_factory=dict)
 
@@ -53,10 +61,11 @@ class MovedOutputs:
                     detail["test"] = test
                 for spec in map(tuple, total["specs"]):
                     group.specs[spec] = min(group.specs.get(spec, (number, test)), (number, test))
-                if entry["transport"] in group.totals:
-                    merge(group.totals[entry["transport"]], total)
+                source = _Source(entry["transport"], _function_of(test))
+                if source in group.totals:
+                    merge(group.totals[source], total)
                 else:
-                    group.totals[entry["transport"]] = total
+                    group.totals[source] = total
 
     def to_plain(self) -> list[dict[str, Any]]:
         """The outputs that moved: those of another form first, then by the share that differs and by the error."""
@@ -91,12 +100,12 @@ def _entry(key: tuple[str, str, str, str | None], group: _Group) -> dict[str, An
         "output": output,
         "dtype": total["dtype"],
         "baseline": baseline,
-        "transports": sorted(transport for transport, found in group.totals.items() if found["moved"]),
+        "transports": sorted({source.transport for source, found in group.totals.items() if found["moved"]}),
         "tests": [test for _, test in sorted(group.tests)],
         "cases": len(set(total["cases"])),
         "moved_cases": len(set(total["moved"])),
         "rules": sorted(rules),
-        "would_pass": [f"{way}={limit}" for _, rule in sorted(rules.items()) for way, limit in rule["ways"].items()],
+        "would_pass": _would_pass(rules) if not group.specs else [],
         "differing": counted["differing"] if counted else 0,
         "total": total_of(counted) if counted else sizes["values"],
         "unit": counted["unit"] if counted else "values",
@@ -112,6 +121,12 @@ def _entry(key: tuple[str, str, str, str | None], group: _Group) -> dict[str, An
     }
 
 
+def _would_pass(rules: Mapping[str, dict[str, Any]]) -> list[str]:
+    """The nearest limits of each rule; none where some rule has none, as of NaN: the output would fail by that one."""
+    ways = [rule["ways"] for _, rule in sorted(rules.items())]
+    return [f"{way}={limit}" for known in ways for way, limit in known.items()] if all(ways) else []
+
+
 def _sum(totals: Iterable[dict[str, Any]]) -> dict[str, Any]:
     first, *others = deepcopy(list(totals))
     for other in others:
@@ -119,23 +134,30 @@ def _sum(totals: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return first
 
 
-def _each_case_once(totals: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The totals whose values are counted: not those of a transport over which only the same cases went again.
+def _each_case_once(totals: Mapping[_Source, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The totals whose values are counted: not those of a source that only compared the same cases again.
 
-    Of two such transports it is the one over which more differs.
+    Of sources of the same cases it is the one that found more to differ.
     """
 
-    def rank(transport: str) -> tuple[int, int, str]:
-        total = totals[transport]
-        return -sum(rule["differing"] for rule in total["rules"].values()), -len(total["moved"]), transport
+    def rank(source: _Source) -> tuple[Any, ...]:
+        total = totals[source]
+        differing = sum(rule["differing"] for rule in total["rules"].values() if rule["unit"] != "answer")
+        return not total["moved"], -len(set(total["cases"])), -differing, -len(set(total["moved"])), source
 
     chosen: list[dict[str, Any]] = []
     cases: set[str] = set()
-    for transport in sorted(totals, key=rank):
-        if not cases.issuperset(totals[transport]["cases"]):
-            chosen.append(totals[transport])
-            cases.update(totals[transport]["cases"])
+    for source in sorted(totals, key=rank):
+        if not cases.issuperset(totals[source]["cases"]):
+            chosen.append(totals[source])
+            cases.update(totals[source]["cases"])
     return chosen
+
+
+def _function_of(test: str) -> str:
+    """A test's id without the parameters."""
+    file, _, name = test.partition("::")
+    return f"{file}::{name.partition('[')[0]}"
 
 
 def _specs(found: Mapping[tuple[str, str, str], tuple[int, str]]) -> list[dict[str, str]]:
@@ -190,7 +212,7 @@ def _confusion(classes: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _in_order(label: str) -> tuple[int, str]:
-    return (int(label), "") if label.lstrip("-").isdecimal() and label.isascii() else (0, label)
+    return (int(label), "") if re.fullmatch("-?[0-9]+", label) else (0, label)
 
 
 def _worst(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -200,7 +222,8 @@ def _worst(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for worst in detail["worst"]:
             same = (detail["case"], *worst["at"], worst["expected"], worst["served"])
             whence = {"test": detail["test"], "case": detail["case"], "transport": detail["transport"]}
-            found.setdefault(same, {**whence, **worst})
+            if same not in found or found[same]["badness"] < worst["badness"]:  # by the strictest of several rules
+                found[same] = {**whence, **worst}
 
     def rank(worst: dict[str, Any]) -> float:
         return -(worst["badness"] or (math.inf if worst["error"] is None else worst["error"]))

@@ -15,11 +15,11 @@ _MOST_UNUSED = 10
 Line = tuple[str, str]
 
 
-def recorded_lines(written: Written | None, *, has_recordings: bool) -> Iterator[Line]:
-    """What was recorded; None where nothing was written, though there may have been something."""
+def recorded_lines(written: Written | None, why_none: str) -> Iterator[Line]:
+    """What was recorded; `why_none` says why what there was is not written."""
+    if why_none:
+        yield f"no golden was written: {why_none}", "yellow"
     if written is None:
-        if has_recordings:
-            yield "no golden was written: the run did not come to its end", "yellow"
         return
     for file, count in written.files.items():
         yield f"recorded {file}: {count}", ""

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,17 +37,8 @@ class Targets(NamedTuple):
         Raises SpecError for what can be seen to fail before an hour of tests: a place where no file can be, one file
         for both, and a page where what makes it is not installed.
         """
-        files = {
-            flag: (base / Path(given).expanduser()).absolute()
-            for flag, given in (("--tfserving-report", page), ("--tfserving-json", json))
-            if given
-        }
-        for flag, file in files.items():
-            if file.is_dir():
-                raise SpecError(f"{flag}: {file} is a directory; give a file in it, such as {file / 'tfserving.html'}")
-            above = next(directory for directory in file.parents if directory.exists())
-            if not above.is_dir():
-                raise SpecError(f"{flag}: {file} cannot be written: {above} is a file, not a directory")
+        given = {"--tfserving-report": page, "--tfserving-json": json}
+        files = {flag: _target(flag, base, name) for flag, name in given.items() if name}
         if len({os.path.realpath(file) for file in files.values()}) < len(files):
             raise SpecError("--tfserving-report and --tfserving-json name the same file")
         missing = [name for module, name in _PAGE_NEEDS.items() if page and find_spec(module) is None]
@@ -54,6 +46,24 @@ class Targets(NamedTuple):
             raise SpecError(f'--tfserving-report needs {" and ".join(missing)}: pip install "pytest-tfserving[report]"')
         summary = Path(step_summary) if step_summary else None
         return cls(files.get("--tfserving-report"), files.get("--tfserving-json"), summary)
+
+
+def _target(flag: str, base: Path, name: str) -> Path:
+    """The file that a flag names. Raises SpecError where a file cannot be written there, or would replace a device."""
+    try:
+        file = (base / Path(name).expanduser()).absolute()
+        if file.is_dir():
+            raise SpecError(f"{flag}: {file} is a directory; give a file in it, such as {file / 'tfserving.html'}")
+        if file.exists() and not file.is_file():
+            raise SpecError(f"{flag}: {file} is no regular file; a report takes the place of what it is written to")
+        above = next(directory for directory in file.parents if directory.exists())
+    except (OSError, RuntimeError) as error:  # a name that is too long, a directory without rights, an unknown ~user
+        raise SpecError(f"{flag}: {name} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    if not above.is_dir():
+        raise SpecError(f"{flag}: {file} cannot be written: {above} is a file, not a directory")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise SpecError(f"{flag}: {file} cannot be written: no right to write in {above}")
+    return file
 
 
 class Line(NamedTuple):
@@ -88,7 +98,8 @@ class RunReport:
         if known is not None:
             place, before = known
             text = "\n\n".join(text for text in (before.text, item.text) if text)
-            self._items[item.id] = place, before._replace(outcome=item.outcome, text=text)
+            outcome = before.outcome if before.outcome == "failed" else item.outcome
+            self._items[item.id] = place, before._replace(outcome=outcome, text=text)
             return
         place = len(self._items) if number is None else number
         for check in item.checks:
@@ -118,15 +129,17 @@ class RunReport:
             "environment": dict(environment),
         }
         items = [item for _, item in sorted(self._items.values(), key=lambda known: (known[0], known[1].id))]
-        document = build_document(items, self._moved.to_plain(), run, goldens)
+        document = cache(lambda: build_document(items, self._moved.to_plain(), run, goldens))
         lines = []
-        if self._targets.json:
-            lines.append(_attempt(self._targets.json, lambda file: write_json(document, file)))
-        if self._targets.page:
-            lines.append(_attempt(self._targets.page, lambda file: _write_page(document, file)))
+        if file := self._targets.json:
+            lines.append(_attempt(file, lambda file: write_json(document(), file)))
+        if file := self._targets.page:
+            lines.append(_attempt(file, lambda file: _write_page(document(), file)))
         # A run that has nothing to do with models leaves the summary of its step alone.
-        if self._targets.step_summary and self._has_tests:
-            lines += _append(self._targets.step_summary, document)
+        if (file := self._targets.step_summary) and self._has_tests:
+            line = _attempt(file, lambda file: append_step_summary(document(), file))
+            # What GitHub shows beside the job is no artefact that anybody waits for: where it fails, the run does not.
+            lines += [Line(f"no summary of this step: {line.text}", "yellow")] if line.failed else []
         return lines
 
 
@@ -144,15 +157,6 @@ def _write_page(document: dict[str, Any], file: Path) -> None:
     from pytest_tfserving.report.page.html import render
 
     write_file(file, render(document))
-
-
-def _append(file: Path, document: Mapping[str, Any]) -> list[Line]:
-    """What GitHub shows beside the job is no artefact that anybody waits for: where it fails, the run does not."""
-    try:
-        append_step_summary(document, file)
-    except OSError as error:
-        return [Line(f"no summary of this step in {file}: {error.strerror or error}", "yellow")]
-    return []
 
 
 def _plugin_version() -> str:

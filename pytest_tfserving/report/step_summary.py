@@ -115,13 +115,19 @@ def _moved(moved: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 _differing(entry),
                 _number(entry["max_absolute"]),
                 _number(entry["max_relative"]),
-                escaped(" or ".join(entry["would_pass"])) or "-",
+                escaped(_would_pass(entry)),
             ]
         )
     yield ""
     if len(moved) > _MOST_MOVED:
         yield f"... and {len(moved) - _MOST_MOVED} more outputs."
         yield ""
+
+
+def _would_pass(entry: Mapping[str, Any]) -> str:
+    if len(entry["rules"]) > 1 and entry["would_pass"]:
+        return f"{', '.join(entry['would_pass'])}, each for its rule"
+    return " or ".join(entry["would_pass"]) or "-"
 
 
 def _differing(entry: Mapping[str, Any]) -> str:

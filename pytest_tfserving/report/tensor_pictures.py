@@ -41,14 +41,15 @@ def pictures_of(expected: Array, served: Array, *, grey: bool) -> dict[str, str]
     scale = _scale(expected) if _has_pixels(expected, grey) else None
     if scale is None:
         return None
-    apart = np.abs(np.nan_to_num(_wide(served) - _wide(expected)))
+    with np.errstate(all="ignore"):
+        apart = np.abs(np.nan_to_num(_wide(served) - _wide(expected)))
     if apart.ndim == 3:
         apart = apart[:, :, :3].max(axis=2)
     farthest = float(apart.max())
     return {
         "expected": png_data_url(_pixels(expected, scale)),
         "served": png_data_url(_pixels(served, scale)),
-        "difference": png_data_url((apart * (255 / farthest if farthest else 0)).astype(np.uint8)),
+        "difference": png_data_url((apart / (farthest or 1.0) * 255).astype(np.uint8)),
     }
 
 
@@ -80,5 +81,5 @@ def _scale(array: Array) -> float | None:
 
 
 def _pixels(array: Array, scale: float) -> Array:
-    shades: Array = np.clip(np.nan_to_num(_wide(array)) * scale, 0, 255).round().astype(np.uint8)
+    shades: Array = (np.nan_to_num(np.clip(_wide(array), 0, 255 / scale)) * scale).round().astype(np.uint8)
     return shades

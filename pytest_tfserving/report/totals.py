@@ -87,6 +87,11 @@ def worst_details(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(details, key=rank)[:MOST_DETAILS]
 
 
+def larger(first: float | None, second: float | None) -> float | None:
+    """The larger one of those that are known."""
+    return max((error for error in (first, second) if error is not None), default=None)
+
+
 def ways_of(would_pass: Iterable[str]) -> dict[str, str]:
     """Limits that would have let an answer pass, by what they limit: ("rtol=0.2",) -> {"rtol": "0.2"}."""
     return dict(way.split("=", 1) for way in would_pass)
@@ -131,8 +136,8 @@ def _add_errors(mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
         "sum": mine["sum"] + theirs["sum"],
         "count": mine["count"] + theirs["count"],
         "decades": dict(sorted(decades.items())),
-        "max_absolute": max(mine["max_absolute"], theirs["max_absolute"]),
-        "max_relative": max(mine["max_relative"], theirs["max_relative"]),
+        "max_absolute": larger(mine["max_absolute"], theirs["max_absolute"]),
+        "max_relative": larger(mine["max_relative"], theirs["max_relative"]),
     }
 
 

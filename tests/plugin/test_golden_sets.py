@@ -119,6 +119,68 @@ def test_a_failure_of_all_cases_together(repository):
     assert text[at + 15] == ("would have passed with rtol=0.3 or atol=1 or differing=0.1 (y), mean_absolute=0.1 (y)")
 
 
+def test_an_output_may_have_a_rule_in_each_case_and_one_over_all(repository):
+    """Two of twenty values are off by 1: that many may be wrong, but none by as much."""
+    cases(repository, wrong=(3, 5))
+    both = '"goldens", overall={{"y": {{"differing": 0.1}}}}, outputs={{"y": {{"atol": {}}}}}'
+    one_test(repository, both.format(1.0))
+    repository.run().assert_outcomes(passed=2)
+    one_test(repository, both.format(0.5))
+    result = repository.run("--tfserving-transport=grpc")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["goldens goldens, sent to half_plus_two over grpc: 2 of 20 cases fail"])
+
+
+def test_goldens_of_another_environment_are_said_to_be_so_first(repository):
+    """The allowed share is exceeded, and no case fails by itself."""
+    file = cases(repository, wrong=(3, 5))
+    document = json.loads(file.read_text())
+    document["provenance"] = {"backend": "embedded", "tensorflow": "1.0"}
+    file.write_text(json.dumps(document))
+    one_test(repository, '"goldens", overall={"y": {"differing": 0.05}}')
+    result = repository.run("--tfserving-transport=grpc")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["goldens goldens, *", "the golden was made elsewhere; *", "*tensorflow*1.0*", "all cases*"]
+    )
+
+
+def test_nan_over_all_cases(repository):
+    """exp(-inf) - 1 and the like: NaN was recorded, NaN is served, and nobody has asked that these be equal."""
+    nan = {"dtype": "float32", "shape": [1], "values": ["NaN"]}
+    repository.golden("nan", {"inputs": {"x": nan}, "outputs": {"y": nan}})
+    one_test(repository, '"goldens", overall={"y": {"differing": 0.05}}')
+    result = repository.run("--tfserving-transport=grpc")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["NaN equals NaN only where that is asked for: equal_nan in the rule"])
+
+
+def test_what_is_refused_is_not_to_be_recorded(repository):
+    """Here is no answer that could be the right one from now on."""
+    repository.golden("refused", {"inputs": {"x": [[1.0], [2.0, 3.0]]}, "outputs": {"y": [2.5]}})
+    repository.golden("other", {"inputs": {"why": [1.0]}, "outputs": {"y": [2.5]}})
+    one_test(repository)
+    result = repository.run("--tfserving-transport=grpc")
+    result.stdout.fnmatch_lines(["goldens goldens, sent to half_plus_two over grpc: 2 of 2 cases fail"])
+    result.stdout.no_fnmatch_line("if the new answers are right*")
+
+
+def test_a_function_of_ones_own_is_called_for_one_answer_at_a_time(repository):
+    cases(repository)
+    (repository.path / "own.py").write_text(
+        "import threading, time\n"
+        "busy = threading.Lock()\n"
+        "def check(expected, served):\n"
+        "    if not busy.acquire(blocking=False):\n"
+        "        return 'called by two threads'\n"
+        "    time.sleep(0.002)\n"
+        "    busy.release()\n"
+        "    return True\n"
+    )
+    one_test(repository, '"goldens", together=True, outputs={"y": {"custom": "own:check"}}')
+    repository.run().assert_outcomes(passed=2)
+
+
 @pytest.mark.parametrize(
     ("overall", "text"),
     [
@@ -192,6 +254,20 @@ class TestRecording:
         recorded = {case.key: case.answer["outputs"]["y"] for case in read_cases(file)}
         assert [key for key, y in recorded.items() if isinstance(y, dict)] == ["c03", "c05"]
         repository.run().assert_outcomes(passed=2)
+
+    def test_an_answer_whose_sizes_do_not_fit_is_not(self, repository):
+        """Of a case by itself neither is it."""
+        file = cases(repository, wrong=(3, 5))
+        before = file.read_bytes()
+        repository.test_file(
+            "@pytest.mark.tfserving_signature(inputs={'x': 'float32[2]'}, outputs={'y': 'float32[2]'})\n"
+            "@pytest.mark.tfserving_golden('goldens', overall={'y': {'differing': 0.05}})\n"
+            "def test_set(): ...\n"
+        )
+        result = repository.run("--tfserving-update=changed")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["*sizes do not fit the signature*"])
+        assert file.read_bytes() == before
 
     def test_a_set_without_answers_is_recorded(self, repository):
         repository.golden("many", {"cases": {f"c{n}": {"inputs": {"x": [float(n)]}} for n in range(3)}})

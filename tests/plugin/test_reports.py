@@ -158,7 +158,7 @@ def test_a_set_is_one_check_of_many_cases(repository):
     [entry] = document["moved"]
     assert (entry["cases"], entry["moved_cases"]) == (10, 1)
     assert entry["rules"] == ["mean_absolute=0.01 over all cases", "rtol=1e-05 atol=1e-08"]
-    assert (entry["differing"], entry["unit"], entry["max_absolute"]) == (1, "values", 1.0)
+    assert (entry["differing"], entry["total"], entry["unit"], entry["max_absolute"]) == (1, 10, "values", 1.0)
     assert [len(test["checks"]) for test in document["tests"]] == [1, 1]
 
 

@@ -55,16 +55,48 @@ def test_a_golden_that_was_renamed_is_listed_and_removed_when_that_is_asked_for(
         (["-n", "1", "test_model.py"], "the run was of some of the tests"),
         (["--ignore", "elsewhere"], "--ignore may leave out tests"),
         (["--collect-only"], None),
+        (["--setup-only"], "--setup-only may leave out tests"),
     ],
     ids=str,
 )
 def test_a_run_of_some_tests_says_nothing_of_others_goldens(repository, old, arguments, reason):
+    """Nor of those of tests' bodies, which have not run."""
     result = repository.run("--tfserving-remove-unused", *arguments)
     assert old.exists()
     result.stdout.no_fnmatch_line("*that no test uses*")
     if reason:
         result.stdout.fnmatch_lines([f"no unused golden was removed: {reason}"])
     repository.run(*arguments).stdout.no_fnmatch_line("*unused golden*")
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["test_other.py"], "test_other.py was ignored"),
+        (["other.tfserving.toml"], "other.tfserving.toml was ignored"),
+        (["tests"], "tests was ignored"),
+        (["setup.py", "build", "venv"], None),
+    ],
+    ids=str,
+)
+def test_nor_does_a_conftest_that_leaves_tests_out(repository, old, names, reason):
+    """As where there is no GPU; what never holds tests is left out as ever."""
+    for name in ("test_other.py", "setup.py", "other.tfserving.toml", "tests/a", "build/a", "venv/pyvenv.cfg"):
+        (repository.path / name).parent.mkdir(exist_ok=True)
+        (repository.path / name).touch()
+    (repository.path / "other.tfserving.toml").write_text('[model]\npath = "exports/half_plus_two"\n[lint]\n')
+    (repository.path / "conftest.py").write_text(f"collect_ignore = {names}\n")
+    result = repository.run("--tfserving-remove-unused")
+    said = f"no unused golden was removed: {reason}" if reason else "removed goldens/old.json"
+    result.stdout.fnmatch_lines([said])
+    assert old.exists() == bool(reason)
+
+
+def test_nor_does_a_plugin_that_takes_tests_away_without_a_word(repository, old):
+    (repository.path / "conftest.py").write_text("def pytest_collection_modifyitems(items):\n    del items[-1]\n")
+    result = repository.run("--tfserving-remove-unused")
+    result.stdout.fnmatch_lines(["no unused golden was removed: tests were deselected"])
+    assert old.exists()
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,19 @@ def test_under_xdist_one_process_writes(repository):
     assert [outputs(file, str(n))["y"]["values"] for n in range(6)] == [[n / 2 + 2] for n in range(6)]
 
 
+def test_where_a_worker_crashed_nothing_is_written(repository):
+    """With it has gone what it recorded, and whether the transports agree."""
+    file = repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
+    before = file.read_text()
+    repository.test_file(TEST + "def test_crash():\n    import os; os._exit(3)\n")
+    for workers in ("1", "2"):
+        result = repository.run("-n", workers, "--tfserving-update")
+        result.assert_outcomes(passed=2, failed=1)
+        result.stdout.fnmatch_lines(["no golden was written: a worker crashed"])
+        assert file.read_text() == before
+    repository.run("-n", "1").stdout.no_fnmatch_line("no golden was written*")
+
+
 def test_goldens_of_a_tests_body(repository):
     repository.test_file(
         "def test_half(tfserving, tfserving_golden):\n"

@@ -6,8 +6,11 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from pytest_tfserving.commands import drift
@@ -50,6 +53,11 @@ def test_two_exports(compare, transport):
     assert "y of serving_default, float32: 4 values in 2 requests, 4 (100 %) beyond rtol=1e-05 atol=1e-08" in out
     assert "mean 0.25  RMSE 0.25  p50 0.25  p99 0.25  max 0.25" in out
     assert re.search(r"goldens/two.json \[a\] +\[0\] +2.5 +2.75 +0.25 +x \[1.0, 2.0, 5.0\]", out)
+
+
+def test_a_file_that_is_given_twice_counts_once(compare):
+    _, out, _ = compare("exports/1", "exports/2", inputs=["goldens", "goldens/two.json"])
+    assert "2 requests answered by both" in out
 
 
 @pytest.mark.parametrize(
@@ -142,6 +150,12 @@ def test_what_one_side_lacks_or_refuses(here, compare, examples):
     assert status == 1
     assert re.search(r"serving_default +y +missing +float32\[3\] -> - +2 +goldens/two.json \[a\]", out)
     assert re.search(r"serving_default +z +unexpected +- -> float32\[3\] +2 +goldens/two.json \[a\]", out)
+    (here / "both.json").write_text(
+        json.dumps({"cases": {name: {"inputs": {name: [1.0]}} for name in ("x", "z")}})  # each fits one side
+    )
+    status, out, _ = compare("exports/1", "inputs", inputs=["both.json"])
+    assert status == 1
+    assert re.search(r"new alone refuses 1 request, such as both.json \[x\].*\nold alone refuses .* \[z\]", out)
     for old, new, lacking in [("exports/1", "other", "new"), ("other", "exports/1", "old")]:
         status, out, _ = compare(old, new)
         assert status == 1
@@ -168,6 +182,21 @@ def test_what_cannot_be_used(here, compare, arguments, says):
     assert says in err
     assert "Traceback" not in err
     assert not list((here / "tmp").glob("pytest-tfserving-*"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
+def test_what_cannot_be_written_is_no_verdict(here):
+    with Path("/dev/full").open("w") as full:
+        process = start(here, "goldens", stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (2, "pytest-tfserving drift: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize("limit", ["-1", "nan", "much"])
+def test_a_limit_that_is_none(compare, capsys, limit):
+    with pytest.raises(SystemExit):
+        compare("exports/1", "exports/2", f"--rtol={limit}")
+    assert f"argument --rtol: '{limit}' is no number that is not negative" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -203,7 +232,7 @@ def test_the_environment_chooses_the_backend_and_no_other_server(compare, monkey
     assert "TFSERVING_BACKEND is remote" in capsys.readouterr().err
 
 
-def start(here, *arguments):
+def start(here, *arguments, stdout=subprocess.PIPE):
     # A shell that starts us with `&` has SIGINT ignored, and a Python that finds it so leaves it.
     main = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -212,7 +241,7 @@ def start(here, *arguments):
     return subprocess.Popen(
         [sys.executable, "-c", main, "drift", "exports/1", "exports/2", "--backend=embedded", "--inputs", *arguments],
         cwd=here,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -224,6 +253,10 @@ def run_of(here):
     assert wait_until(lambda: list((here / "tmp").glob("pytest-tfserving-*/*/server.json")), 60)
     [run] = (here / "tmp").glob("pytest-tfserving-*")
     return run
+
+
+def servers_of(run):
+    return [one for one in processes_of(str(run)) if "pytest_tfserving.server" in one.cmdline()]
 
 
 @pytest.fixture
@@ -247,10 +280,25 @@ def test_nothing_is_left_when_it_is_killed(here, endless, kill):
     assert wait_until(lambda: not run.exists(), 10)
 
 
+def test_a_server_that_hangs_is_no_drift(here, endless, monkeypatch):
+    """Not a request after another is waited for."""
+    monkeypatch.setenv("TFSERVING_REQUEST_TIMEOUT", "1")
+    process = start(here, endless)
+    [server] = servers_of(run_of(here))
+    server.suspend()
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            server.kill()
+    assert (process.returncode, out) == (2, "")
+    assert re.match("pytest-tfserving drift: DEADLINE_EXCEEDED over grpc .*: no answer within 1 s", err)
+
+
 def test_a_server_that_dies_is_said_once(here, endless):
     process = start(here, endless)
     run = run_of(here)
-    [server] = [one for one in processes_of(str(run)) if "pytest_tfserving.server" in one.cmdline()]
+    [server] = servers_of(run)
     server.kill()
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")

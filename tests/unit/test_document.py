@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -105,15 +106,29 @@ def test_numbers_of_several_cases_and_transports_are_put_together():
 
 def test_of_transports_that_carry_the_same_cases_the_one_with_more_differences_is_counted():
     found = [
-        ("t1", evidence("a", [1.0, 2.0], [1.0, 2.0], "grpc")),
-        ("t2", evidence("a", [1.0, 2.0], [1.0, 3.0], "rest")),
-        ("t3", evidence("b", [1.0], [1.0], "rest")),
+        ("t.py::t[1]", evidence("a", [1.0, 2.0], [1.0, 2.0], "grpc")),
+        ("t.py::t[2]", evidence("a", [1.0, 2.0], [1.0, 3.0], "rest")),
+        ("t.py::t[3]", evidence("b", [1.0], [1.0], "rest")),
     ]
     [entry] = moved_of(*found)
     assert (entry["differing"], entry["total"], entry["cases"], entry["transports"]) == (1, 3, 2, ["rest"])
     # Cases that one transport alone can carry are counted too, if not once each.
-    [entry] = moved_of(*found, ("t4", evidence("c", [1.0], [2.0], "grpc")))
+    [entry] = moved_of(*found, ("t.py::t[4]", evidence("c", [1.0], [2.0], "grpc")))
     assert (entry["differing"], entry["total"], entry["cases"], entry["moved_cases"]) == (2, 6, 3, 2)
+
+
+def test_a_case_that_several_tests_compare_is_counted_once():
+    golden, answer = [1.0, 2.0, 4.0, 8.0], [1.0, 2.5, 4.25, 8.0]
+    strict, lax = (evidence("a", golden, answer, rules={"y": OutputRule(atol=atol)}) for atol in (0.1, 0.3))
+    [entry] = moved_of(("t.py::lax[a-grpc]", lax), ("t.py::strict[a-grpc]", strict))
+    assert (entry["differing"], entry["total"], entry["errors"]["counts"]) == (2, 4, [2])
+    assert [(value["error"], value["test"]) for value in entry["worst"]] == [
+        (0.5, "t.py::strict[a-grpc]"),
+        (0.25, "t.py::strict[a-grpc]"),
+    ]
+    other = evidence("b", golden, golden)
+    [entry] = moved_of(("t.py::lax[a-grpc]", lax), ("t.py::other[b-grpc]", other))
+    assert (entry["differing"], entry["total"]) == (1, 8)
 
 
 def test_the_order_in_which_workers_report_does_not_show():
@@ -161,6 +176,12 @@ def test_classes_of_all_cases_make_a_matrix():
     assert (entry["differing"], entry["total"], entry["unit"]) == (1, 4, "rows")
 
 
+def test_labels_that_are_numbers_are_in_the_order_of_numbers():
+    strings = np.array([b"--5", b"10", b"-2", b"a"], object)
+    [entry] = moved_of(("t", evidence("a", strings, strings[::-1])))
+    assert entry["confusion"]["labels"] == ["-2", "--5", "a", "10"]
+
+
 def test_of_many_classes_the_most_confused_are_shown():
     rules = {"y": OutputRule(argmax=True)}
     eye = np.eye(30)
@@ -186,6 +207,14 @@ def test_what_would_pass_lets_every_case_pass():
     found = [("t", evidence("a", [1.0], [1.25], rules=rules)), ("u", evidence("b", [0.0], [0.125], rules=rules))]
     [entry] = moved_of(*found)
     assert entry["would_pass"] == ["atol=0.3"]  # no relative limit lets 0.125 be near 0
+
+
+def test_nothing_would_pass_where_a_rule_or_a_shape_lets_nothing_pass():
+    near = evidence("a", [1.0], [1.5])
+    lost = evidence("b", [1.0], [np.nan], rules={"y": OutputRule(rtol=0.5)})
+    assert moved_of(("t", near))[0]["would_pass"]
+    assert moved_of(("t", near), ("u", lost))[0]["would_pass"] == []
+    assert moved_of(("t", near), ("u", evidence("b", [1.0], [1.0, 2.0])))[0]["would_pass"] == []
 
 
 def test_the_worst_values_are_of_several_cases_before_they_are_all_of_one():
@@ -367,6 +396,10 @@ def test_a_failure_at_the_end_of_a_test_is_added_to_it(tmp_path):
     report.add(ItemResult("t", "error", 0.1, "teardown", ()), None)
     [test] = written(report, tmp_path)[1]["tests"]
     assert (test["outcome"], test["seconds"], test["text"], len(test["checks"])) == ("error", 0.5, "teardown", 1)
+    report.add(ItemResult("f", "failed", 0.5, "call", ()), None)
+    report.add(ItemResult("f", "error", 0.1, "teardown", ()), None)
+    _, test = written(report, tmp_path)[1]["tests"]
+    assert (test["outcome"], test["text"]) == ("failed", "call\n\nteardown")
 
 
 def test_one_report_that_cannot_be_written_takes_no_other_with_it(tmp_path):
@@ -378,6 +411,16 @@ def test_one_report_that_cannot_be_written_takes_no_other_with_it(tmp_path):
     assert [line.colour for line in lines] == ["", "red"]
     assert lines[0].text.startswith("wrote ") and "could not write" in lines[1].text
     assert document["tests"] and summary.read_text()
+
+
+def test_a_fault_in_a_report_does_not_take_the_run_with_it(tmp_path):
+    report = run_report(tmp_path, step_summary=tmp_path / "summary.md")
+    evidence = {"signature": "s", "transport": "grpc", "baseline": None, "outputs": [{"output": "y", "moved": ["a"]}]}
+    evidence["outputs"][0] |= {"details": [], "specs": []}  # what else an output has is not there
+    report.add(ItemResult("t", "failed", 0.0, "", (check("golden", "m", "failed", "", (evidence,)),)), None)
+    lines = report.write(1, {}, {}, {})
+    assert [line.colour for line in lines] == ["red", "yellow"]
+    assert "could not make" in lines[0].text and "summary.md" in lines[1].text
 
 
 def test_a_summary_of_the_step_that_cannot_be_written_is_no_failure(tmp_path):
@@ -400,6 +443,9 @@ TARGETS = {
         "file/out.json",
         "--tfserving-json: .* cannot be written: .*file is a file, not a directory",
     ),
+    "a pipe": ("pipe", None, "--tfserving-report: .*pipe is no regular file"),
+    "a name that is too long": (None, "x" * 300, "--tfserving-json: x+ cannot be written: File name too long"),
+    "an unknown home": (None, "~no-such-user/x", "--tfserving-json: ~no-such-user/x cannot be written: .*home"),
     "one for both": ("new/out", "new/../new/out", "--tfserving-report and --tfserving-json name the same file"),
     "the same": ("out", "out", "--tfserving-report and --tfserving-json name the same file"),
 }
@@ -410,8 +456,16 @@ def test_a_target_that_must_fail_is_refused_before_the_run(tmp_path, monkeypatch
     monkeypatch.setattr("pytest_tfserving.report.run_report.find_spec", lambda name: object())
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SpecError, match=message):
         Targets.of(page, json_file, None, tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_must_not_be_written_in_is_refused_before_the_run(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(SpecError, match=r"no right to write in .*locked"):
+        Targets.of(None, "locked/new/out.json", None, tmp_path)
 
 
 def test_a_page_needs_what_makes_it(tmp_path, monkeypatch):

@@ -267,6 +267,15 @@ def test_what_names_hold_does_nothing_to_a_terminal():
     assert "y\\n of serving_default" in drift_text(report_of(drift), "utf-8")
 
 
+def test_the_json_is_ascii():
+    """What a terminal cannot show is written as backslashes and digits, which in JSON are something else."""
+    drift = Drift(Tolerance())
+    drift.add(case("größe"), SIGNATURE, {"y": f4(1)}, {"y": f4(2)})
+    text = drift_json(report_of(drift))
+    assert text.isascii()
+    assert "größe" in json.loads(text)["outputs"][0]["worst"][0]["case"]
+
+
 def test_the_json_has_no_numbers_that_json_has_not():
     drift = drift_of((f4([1, INF]), f4([NAN, 1])))
     document = json.loads(drift_json(report_of(drift)), parse_constant=pytest.fail)

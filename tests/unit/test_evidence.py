@@ -16,6 +16,7 @@ from pytest_tfserving.golden.refusal import ExpectedError, Refusal
 from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.tolerance import Tolerance
 from pytest_tfserving.report.evidence import evidence_of
+from pytest_tfserving.report.tensor_pictures import pictures_of
 from pytest_tfserving.report.totals import MOST_DETAILS, Totals
 from pytest_tfserving.schema import Signature, TensorSpec
 
@@ -123,11 +124,30 @@ def test_what_was_compared_with_nothing_has_no_outputs():
 
 def test_errors_of_all_values_are_summed_and_counted_by_powers_of_ten():
     found = output(y(1, 2, 3, 4, np.nan, np.inf, dtype="f8"), y(1, 2.5, 3.25, 4.0625, 1, np.inf, dtype="f8"))
-    # NaN beside 1 and infinity beside infinity are no errors that could be added.
+    # NaN beside 1 is no error that could be added; infinity beside infinity is none at all.
     assert found["errors"] == {
-        "sum": 0.8125, "count": 4, "decades": {-2: 1, -1: 2}, "max_absolute": 0.5, "max_relative": 0.25,
+        "sum": 0.8125, "count": 5, "decades": {-2: 1, -1: 2}, "max_absolute": 0.5, "max_relative": 0.25,
     }  # fmt: skip
     assert found["sizes"] == [6, 1, 1]
+
+
+BIG = 2**53
+LARGEST = {
+    "none differs": (y(1, 0), y(1, 0), (0.0, 0.0)),
+    "all NaN": (y(1, 2), y(np.nan, np.nan), (None, None)),
+    "one NaN": (y(1, 2), y(np.nan, 3), (1.0, 0.5)),
+    "infinite": (y(1, 2), y(np.inf, 3), (np.inf, np.inf)),
+    "recorded 0": (y(0), y(3), (3.0, None)),
+    "integers beyond a float's digits": (y(BIG, dtype="i8"), y(BIG + 1, dtype="i8"), (1.0, 2.0**-53)),
+    "the largest integers": (y(2**64 - 1, 5, dtype="u8"), y(2**64 - 2, 6, dtype="u8"), (1.0, 0.2)),
+    "empty": (y(), y(), (None, None)),
+}
+
+
+@pytest.mark.parametrize(("expected", "served", "largest"), LARGEST.values(), ids=LARGEST)
+def test_the_largest_errors_are_those_that_there_are(expected, served, largest):
+    errors = output(expected, served)["errors"]
+    assert (errors["max_absolute"], errors["max_relative"]) == largest
 
 
 SIZES = {
@@ -293,6 +313,15 @@ def test_outputs_that_are_pictures_are_shown_beside_each_other():
     assert {name: size_of(url) for name, url in worst["pictures"].items()} == dict.fromkeys(
         ("expected", "served", "difference"), (9, 8)
     )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e-310, 1e308])
+def test_pictures_of_values_that_are_no_shades_are_shown_without_a_warning(wrong):
+    pytest.importorskip("PIL")
+    expected, served = np.zeros((8, 9, 1)), np.zeros((8, 9, 1))
+    served[3, 4] = wrong
+    assert set(pictures_of(expected, served, grey=False)) == {"expected", "served", "difference"}
 
 
 def test_encoded_pictures_in_outputs_are_shown_too():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pytest_tfserving.errors import Code, GoldenError, RequestError
-from pytest_tfserving.golden.check import check_case, expected_outputs, must_record
+from pytest_tfserving.golden.case_arrays import expected_outputs
+from pytest_tfserving.golden.check import check_case, must_record
 from pytest_tfserving.golden.difference import Comparison, Difference
 from pytest_tfserving.golden.exact import write_tensor
 from pytest_tfserving.golden.refusal import ExpectedError, Refusal

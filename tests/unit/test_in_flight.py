@@ -106,6 +106,26 @@ def test_items_are_taken_as_they_are_needed():
     results.close()
 
 
+def test_a_request_that_waits_to_be_sent_again_is_not_when_nobody_wants_its_result(monkeypatch):
+    monkeypatch.setattr("pytest_tfserving.golden.in_flight._FIRST_PAUSE_S", 0.5)
+    server, flight = Server(threads=0), InFlight(1)
+    refused = threading.Event()
+
+    def ask():
+        try:
+            return server.ask(0)
+        finally:
+            refused.set()
+
+    results = flight.results(lambda n: n and flight.send(ask), range(2))
+    assert next(results) == 0
+    assert refused.wait(10)
+    results.close()
+    for thread in [t for t in threading.enumerate() if t.name.startswith("in flight")]:
+        thread.join(10)
+    assert server.asked == 1
+
+
 def test_what_a_call_raises_comes_in_its_turn():
     def call(n):
         if n == 2:

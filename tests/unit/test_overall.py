@@ -120,6 +120,9 @@ def test_several_outputs_and_cases_that_lack_some():
     assert not pooled.add("two", {"b": x}, {"b": y})
     assert not pooled.add("three", {"a": x, "b": x}, {"a": y, "b": x})
     assert [d.output for d in pooled.comparison().differences] == ["b"]
+    mean = Pooled({"a": OutputRule(mean_absolute=0.4)}, Tolerance())
+    assert not mean.add("one", {"a": x}, {"a": y})
+    assert mean.add("two", {"a": x}, {"a": x})
     standings = {s.output: (s.differing, s.total, s.cases, s.holds) for s in pooled.standings()}
     assert standings == {"a": (1, 4, 2, True), "b": (1, 4, 2, False)}
 
@@ -153,6 +156,31 @@ def test_an_output_that_no_case_has_is_an_error():
 def test_a_rule_that_says_nothing_of_the_dtype():
     with pytest.raises(SpecError, match="cosine says nothing of output 'y', which is string"):
         pool(OutputRule(cosine=0.9), ([b"a"], [b"b"]), dtype="object")
+
+
+@pytest.mark.parametrize(
+    ("rule", "dtype", "asked"),
+    [
+        ({}, "float32", "rtol=1e-05 atol=1e-08"),
+        ({"rtol": 0.1}, "float32", "rtol=0.1 atol=1e-08"),
+        ({}, "int32", "exact"),
+        ({"exact": True}, "float32", "exact"),
+        ({"ulps": 4}, "float32", "ulps=4"),
+        ({"cosine": 0.999}, "float32", "cosine=0.999"),
+        ({"argmax": True}, "float32", "argmax"),
+        ({"top_k": 1}, "float32", "top_k=1"),
+        ({"unordered": True}, "int32", "unordered"),
+        ({"psnr": 40, "peak": 1}, "float32", "psnr=40"),
+        ({"mean_absolute": 0.5}, "float32", "mean_absolute=0.5"),
+    ],
+)
+def test_what_was_asked_is_said_whether_or_not_it_holds(rule, dtype, asked):
+    """Two keys of a rule are told apart where one of them alone is broken."""
+    [holding] = pool(OutputRule(**rule), ([1, 2], [1, 2]), dtype=dtype).standings()
+    assert (holding.rule, holding.holds) == (asked, True)
+    broken = pool(OutputRule(**rule), ([1, 2], [1, 2]), ([1, 2], [5, 4]), dtype=dtype)
+    assert [(s.rule, s.holds) for s in broken.standings()] == [(asked, False)]
+    assert only(broken).rule == asked
 
 
 def test_the_tolerance_is_for_what_the_rule_leaves_open():

@@ -127,6 +127,12 @@ def test_what_is_not_in_a_page_of_nothing_much():
     assert not {"moved", "latency", "goldens"} & set(page.ids) and page.tags["svg"] == 0
 
 
+def test_models_of_which_nothing_held_are_not_said_to_answer_as_they_should():
+    document = tiny()
+    document["models"][0]["checks"] = [{"kind": "golden", "held": 0, "failed": 0, "recorded": 2}]
+    assert "as it should" not in Page(render(document)).words
+
+
 def test_every_test_has_an_anchor(full):
     for test in everything()["tests"]:
         assert full.ids[words.one_line(test["id"])] == 1
@@ -185,6 +191,14 @@ def test_figures_do_not_share_ids_or_colours():
         assert "#0000" not in svg and "<style" not in svg and "metadata" not in svg
         assert re.search('role="img" aria-label="[^"]+"', svg)
     assert "drawn, in at most 30 figures; the others have tables" in Page(html).words
+
+
+def test_values_that_are_all_equal_are_no_figure():
+    document = everything()
+    document["moved"] = [
+        document["moved"][0] | {"errors": None, "scatter": {"expected": [1, 2, 3], "served": [1, 2, 3]}}
+    ]
+    assert "over expected" not in Page(render(document)).words
 
 
 def test_values_stand_by_what_was_sent():
@@ -263,7 +277,7 @@ def test_what_is_no_picture_is_not_loaded():
         ({"skipped": 3}, 0, "No test ran"),
         ({}, 5, "No test ran"),
         ({"passed": 3}, 2, "Ended early, after 3 tests"),
-        ({"passed": 3}, 1, "The run failed, though no test did"),
+        ({"passed": 3}, 1, "The run failed, though no test of a model did"),
     ],
 )
 def test_verdicts(counts, status, text):
@@ -280,11 +294,15 @@ def test_verdicts(counts, status, text):
         (words.share, (1, 4000), "< 0.1 %"),
         (words.share, (3999, 4000), "> 99.9 %"),
         (words.share, (128, 4000), "3.2 %"),
+        (words.share, (3985, 4000), "99.6 %"),
         (words.share, (0, 0), "0 %"),
         (words.share, (4, 4), "100 %"),
         (words.seconds, (0.0123,), "12 ms"),
         (words.seconds, (61.25,), "61.2 s"),
         (words.seconds, (200.0,), "3 min 20 s"),
+        (words.seconds, (119.7,), "2 min 0 s"),
+        (words.over, (["grpc", "rest"],), "over gRPC and REST"),
+        (words.over, (["body"],), "in a test's body"),
         (words.listed, (["a"],), "a"),
         (words.listed, (["a", "b", "c"],), "a, b and c"),
         (words.listed, (list("abcdef"),), "a, b, c and 3 more"),

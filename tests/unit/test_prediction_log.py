@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pytest_tfserving.contracts.checks import GoldenFiles, GoldenRequest
 from pytest_tfserving.contracts.golden_items import find_golden_items
 from pytest_tfserving.errors import ContractWarning, GoldenError
-from pytest_tfserving.golden.check import case_inputs, check_case, expected_outputs
+from pytest_tfserving.golden.case_arrays import case_inputs, expected_outputs
+from pytest_tfserving.golden.check import check_case
 from pytest_tfserving.golden.exact import read_tensor, same_bits, write_tensor
 from pytest_tfserving.golden.formats.prediction_log import write_log
 from pytest_tfserving.golden.recorder import Recorder, Written

@@ -112,6 +112,22 @@ def test_they_agree_within_the_markers_tolerance_and_nan_is_nan(recorder, golden
     assert recorder.write().refused == ()
 
 
+def test_a_file_under_several_names_is_one(recorder, golden):
+    """As tests of several directories write its path; what belongs to a link lies beside the link."""
+    for name in ("x", "y"):
+        (golden.parent / name).mkdir()
+        recorder.add(golden.parent / name / ".." / golden.name, "a", "grpc", outputs(len(name)), GRPC, Tolerance())
+    link = golden.with_name("link.request.json")
+    link.symlink_to(golden)
+    recorder.add(golden.parent / "x" / ".." / golden.name, "b", "grpc", outputs(1), GRPC, Tolerance())
+    recorder.add(golden.parent / "y" / ".." / golden.name, "b", "grpc", outputs(2), GRPC, Tolerance())
+    recorder.add(link, None, "grpc", outputs(1), GRPC, Tolerance())
+    assert recorder.write() == Written(
+        {str(golden): Count(1, 0), str(golden.with_name("link.response.json")): Count(1, 0)},
+        (f"{golden} [b]: tests that use it were given other answers over grpc, in y",),
+    )
+
+
 def test_a_case_that_failed_over_one_transport_is_refused_and_the_others_are_written(recorder, golden):
     recorder.add(golden, "a", "rest", None, {}, Tolerance())
     recorder.add(golden, "a", "grpc", outputs(1), GRPC, Tolerance())
@@ -208,6 +224,24 @@ def test_a_file_that_changed_during_the_run_is_refused_and_left_alone(recorder, 
     golden.write_text(content)
     assert recorder.write() == Written({str(tmp_path / "other.json"): Count(1, 0)}, (reason.format(file=golden),))
     assert golden.read_text() == content
+
+
+def test_no_answer_is_written_beside_a_request_that_took_the_place_of_its_own(recorder, tmp_path):
+    """Somebody edits the requests, or a log is rotated, while the tests run."""
+    lines, log = tmp_path / "lines.jsonl", tmp_path / "log.tfrecord"
+
+    def write(value):
+        lines.write_text(f'{{"inputs": [{value}]}}\n')
+        with log.open("wb") as stream:
+            write_log(stream, [("m", "", {"x": np.array([value], "f4")}, None)])
+
+    write(1)
+    for file in (lines, log):
+        [case] = read_cases(file)
+        recorder.add(file, case.key, "grpc", outputs(1), GRPC, Tolerance(), case.mark)
+    write(2)
+    reason = "[000001]: the case is not there any more; it was when the run began"
+    assert recorder.write() == Written({}, (f"{lines} {reason}", f"{log} {reason}"))
 
 
 class TestAcrossProcesses:

@@ -29,7 +29,7 @@ def moved(**changes):
     return {
         "model": "m", "signature": "s", "output": "y", "baseline": None, "differing": 4, "total": 12, "unit": "values",
         "cases": 3, "moved_cases": 2, "max_absolute": 0.5, "max_relative": 0.25, "would_pass": ["rtol=0.3"],
-        "specs": [], "worst": [], **changes,
+        "rules": ["rtol=1e-05 atol=1e-08"], "specs": [], "worst": [], **changes,
     }  # fmt: skip
 
 
@@ -64,6 +64,19 @@ differs
 
 </details>"""
     )
+
+
+@pytest.mark.parametrize(
+    ("rules", "ways", "words"),
+    [
+        (1, ["rtol=0.3", "atol=0.1"], "rtol=0.3 or atol=0.1"),
+        (2, ["differing=0.6", "rtol=0.3"], "differing=0.6, rtol=0.3, each for its rule"),
+        (2, [], "-"),
+    ],
+)
+def test_what_would_have_passed_is_said_by_rule(rules, ways, words):
+    entry = moved(rules=["a", "b"][:rules], would_pass=ways)
+    assert f"| 0.25 | {words} |" in shown(step_summary(document([failed()], [entry])))
 
 
 @pytest.mark.parametrize(

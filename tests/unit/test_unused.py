@@ -109,8 +109,15 @@ def test_what_lies_beside_a_golden_goes_with_it(write, names, used):
     ]
 
 
-def test_what_belongs_to_a_used_golden_is_used(write, tmp_path):
-    large = write("goldens/large.json", {"inputs": [1]})
+def test_an_npz_that_a_golden_does_not_mention_is_a_persons(write, names, used):
+    write("goldens/old.json", CASE)
+    np.savez(used.parent / "old.npz", dataset=X)
+    assert names() == ["old.json"]
+
+
+@pytest.mark.parametrize("name", ["large.json", "large.golden", "large"])
+def test_what_belongs_to_a_used_golden_is_used(write, tmp_path, name):
+    large = write(f"goldens/{name}", {"inputs": [1]})
     pair = write("goldens/pair.request.json", {"inputs": [1]})
     lines = write("goldens/lines.jsonl", '{"inputs": [1]}\n')
     write_answers(large, {None: LARGE}, {})

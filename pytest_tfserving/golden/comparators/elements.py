@@ -47,7 +47,7 @@ def compare_ulps(pair: Pair, ulps: int) -> Difference | None:
     expected, served = _flat(pair)
     tally = Tally(pair, 0.0, 0.0, _BLOCK, in_ulps=True)
     for start, golden, answer in _unequal_blocks(expected, served):
-        distance, size, both_nan = _distances(golden, answer)
+        distance, size, both_nan = distances(golden, answer)
         apart = ulps_between(golden, answer)
         finite = np.isfinite(golden) & np.isfinite(answer)
         wrong = np.where(finite, apart > ulps, golden != answer)
@@ -137,7 +137,7 @@ def _judge(
     """Of a block the distances, the golden values' sizes, how far distances are beyond what is allowed, which values
     are wrong, and where both are NaN."""
     with np.errstate(all="ignore"):
-        distance, size, both_nan = _distances(golden, answer)
+        distance, size, both_nan = distances(golden, answer)
         allowed = atol + rtol * size
         if golden.dtype.kind in "iu":
             wrong = (golden != answer) & (distance > allowed)
@@ -150,7 +150,7 @@ def _judge(
         return distance, size, distance - allowed, wrong, both_nan
 
 
-def _distances(golden: Array, answer: Array) -> tuple[Array, Array, Array]:
+def distances(golden: Array, answer: Array) -> tuple[Array, Array, Array]:
     """(distance, size of the golden value, where both are NaN), as float64 and truth values."""
     with np.errstate(all="ignore"):
         if golden.dtype.kind in "iu":

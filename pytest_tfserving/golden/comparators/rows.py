@@ -65,11 +65,12 @@ def _similarity(expected: Array, served: Array, equal_nan: bool) -> Array:
 
 
 def compare_best(pair: Pair, k: int, rule: str) -> Difference | None:
-    """The `k` classes of the highest scores of each row are the same set, ties aside.
+    """The `k` classes of the highest scores of each row are the same set, ties of the golden's scores aside.
 
-    Classes are tied whose scores are within the tolerance: a row holds where each of the served best scores at least
-    as high as the k-th best of the golden, or each of the golden's best as high as the k-th best served. A row with
-    NaN is wrong; with `equal_nan` NaN in the same places is left out.
+    A row holds where each of the served best has a golden score as high as the golden's k-th best, less the tolerance.
+    Of equal served scores the first ones count, as tf.argmax and tf.math.top_k have it: were these ties too, a model
+    that answers the same for every class would be right. A row with NaN is wrong; with `equal_nan` NaN in the same
+    places is left out.
     """
     if not (pair.is_float or pair.is_integer):
         raise pair.refuse(rule.partition("=")[0], "exact")
@@ -102,20 +103,14 @@ def _other_best(pair: Pair, expected: Array, served: Array, k: int) -> Array:
     nan = np.isnan(golden), np.isnan(answer)
     refused = (nan[0] != nan[1]).any(axis=-1) if pair.equal_nan else (nan[0] | nan[1]).any(axis=-1)
     golden[nan[0]] = answer[nan[1]] = -np.inf
-    tied = _are_among(golden, answer, k, pair) | _are_among(answer, golden, k, pair)
-    return refused | ~tied
-
-
-def _are_among(scores: Array, other: Array, k: int, pair: Pair) -> Array:
-    """Whether the k best of `other` score, by `scores`, as high as its own k-th best, less the tolerance."""
-    classes = scores.shape[-1]
-    threshold = np.partition(scores, classes - k, axis=-1)[:, classes - k]
-    best = np.argpartition(-other, k - 1, axis=-1)[:, :k] if k < classes else np.argsort(other, axis=-1)
-    lowest = np.take_along_axis(scores, best, axis=-1).min(axis=-1)
+    classes = golden.shape[-1]
+    threshold = np.partition(golden, classes - k, axis=-1)[:, classes - k]
+    best = answer.argmax(axis=-1)[:, np.newaxis] if k == 1 else np.argsort(-answer, axis=-1, kind="stable")[:, :k]
+    lowest = np.take_along_axis(golden, best, axis=-1).min(axis=-1)
     with np.errstate(invalid="ignore", over="ignore"):
         allowed = np.where(np.isfinite(threshold), pair.atol + pair.rtol * np.abs(threshold), 0.0)
-        result: Array = lowest >= threshold - allowed
-    return result
+        wrong: Array = refused | ~(lowest >= threshold - allowed)
+    return wrong
 
 
 def compare_unordered(pair: Pair) -> Difference | None:

@@ -29,8 +29,9 @@ class Format(Protocol):
     def read(self, file: Path) -> list[Case]:
         """The cases of a file. Raises GoldenError; DamagedGoldenError where those before the damage can be used."""
 
-    def write(self, file: Path, answers: Answers, provenance: Mapping[str, str]) -> Written:
+    def write(self, file: Path, answers: Answers, provenance: Mapping[str, str], asked: Mapping[str, str]) -> Written:
         """Keeps recorded answers, in one step; those that are there already, to the last bit, are left alone.
 
+        `asked` are the marks of the requests that were answered, by case, of a file whose requests have any.
         Raises OSError, and GoldenError where the file is no longer what it was.
         """

@@ -66,7 +66,13 @@ class JsonFile:
             for key, case in cases.items()
         ]
 
-    def write(self, file: Path, answers: Answers, provenance: Mapping[str, str]) -> Written:
+    def write(
+        self,
+        file: Path,
+        answers: Answers,
+        provenance: Mapping[str, str],
+        asked: Mapping[str, str],  # noqa: ARG002  # a request has no mark: its answer is written into its own case
+    ) -> Written:
         """Writes recorded outputs into their cases, of a pair into the response."""
         return write_answers(_response_of(file), answers, provenance)
 

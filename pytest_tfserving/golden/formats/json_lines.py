@@ -15,7 +15,7 @@ from pytest_tfserving.errors import GoldenError
 from pytest_tfserving.golden.case import Case, Later, case_of, numbered_id, numbered_key, where
 from pytest_tfserving.golden.formats.answers import is_answered, write_answers
 from pytest_tfserving.golden.formats.format import Answers, Written
-from pytest_tfserving.golden.formats.responses import mark_of, read_responses, response_of
+from pytest_tfserving.golden.formats.responses import check_requests, mark_of, read_responses, response_of
 from pytest_tfserving.golden.text import loads
 from pytest_tfserving.tfrecord import crc32c
 
@@ -56,19 +56,18 @@ class JsonLines:
                     request=_later(file, line, *case.request),
                     answer=given if recorded is None else recorded,
                     provenance=case.provenance if recorded is None else responses.provenance_of(line.key),
+                    mark=line.mark,
                 )
             )
         if not cases:
             raise GoldenError(f'{file} has no request; write one a line, such as {{"inputs": {{"x": [1.0, 2.0]}}}}')
         return cases
 
-    def write(self, file: Path, answers: Answers, provenance: Mapping[str, str]) -> Written:
+    def write(self, file: Path, answers: Answers, provenance: Mapping[str, str], asked: Mapping[str, str]) -> Written:
         """Records answers beside the file."""
         lines = [line for line in _lines(file) if line.key in answers]
         marks = {line.key: line.mark for line in lines}
-        gone = [key for key in answers if key not in marks]
-        if gone:
-            raise GoldenError(f"{where(file, gone[0])}: the case is not there any more; it was when the run began")
+        check_requests(file, answers, marks, asked)
         given = [line.key for line in lines if is_answered(_parsed(file, line.number, line.content))]
         return write_answers(response_of(file), answers, provenance, marks, given)
 

@@ -21,7 +21,7 @@ from pytest_tfserving.files import shown
 from pytest_tfserving.golden.case import Case, DamagedGoldenError, Later, numbered_id, numbered_key, where
 from pytest_tfserving.golden.formats.answers import write_answers
 from pytest_tfserving.golden.formats.format import Answers, Written
-from pytest_tfserving.golden.formats.responses import mark_of, read_responses, response_of
+from pytest_tfserving.golden.formats.responses import check_requests, mark_of, read_responses, response_of
 from pytest_tfserving.golden.text import Stored
 from pytest_tfserving.tensors import Array, from_proto, to_proto
 from pytest_tfserving.tfrecord import DamagedRecordError, Record, read_record, read_records, write_records
@@ -64,6 +64,7 @@ class PredictionLogFile:
                         logged if recorded is None else recorded,
                         {} if recorded is None else responses.provenance_of(key),
                         output_filter=tuple(log.predict_log.request.output_filter),
+                        mark=mark,
                     )
                 )
         except GoldenError as error:
@@ -76,7 +77,7 @@ class PredictionLogFile:
             raise GoldenError(f"{file} has no predict request" + (f"; {_left_out(file, others)}" if others else ""))
         return cases
 
-    def write(self, file: Path, answers: Answers, provenance: Mapping[str, str]) -> Written:
+    def write(self, file: Path, answers: Answers, provenance: Mapping[str, str], asked: Mapping[str, str]) -> Written:
         """Records answers beside the file. Raises GoldenError for the warm-up file of an export."""
         if file.parent.name == WARMUP_FILE.parent.name:
             raise GoldenError(
@@ -90,9 +91,7 @@ class PredictionLogFile:
                 marks[key] = mark_of(record.checksum)
                 if _parsed(file, record).predict_log.HasField("response"):
                     given.append(key)
-        gone = [key for key in answers if key not in marks]
-        if gone:
-            raise GoldenError(f"{where(file, gone[0])}: the case is not there any more; it was when the run began")
+        check_requests(file, answers, marks, asked)
         return write_answers(response_of(file), answers, provenance, marks, given)
 
 

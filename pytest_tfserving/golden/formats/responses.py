@@ -19,7 +19,7 @@ to another place in the file, is not taken for that of another. A case made else
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,16 @@ def read_responses(requests: Path) -> Responses:
                 f"`provenance`, nothing else"
             )
     return Responses(file, cases, document.get("provenance", {}))
+
+
+def check_requests(file: Path, keys: Iterable[str | None], marks: Mapping[str, str], asked: Mapping[str, str]) -> None:
+    """Whether the file, whose requests have these `marks`, still has each request that was `asked`, by its mark too.
+
+    Raises GoldenError: an answer must not be written beside another request.
+    """
+    for key in keys:
+        if key is None or key not in marks or asked.get(key, marks[key]) != marks[key]:
+            raise GoldenError(f"{where(file, key)}: the case is not there any more; it was when the run began")
 
 
 def _refusing(message: str) -> Callable[[], Any]:

@@ -48,7 +48,7 @@ def render(document: Mapping[str, Any]) -> str:
         undefined=StrictUndefined,
         finalize=lambda value: words.plain(value) if type(value) is str else value,
     )
-    for name in ("count", "fragment", "listed", "moment", "number", "one_line", "plural", "seconds", "transports"):
+    for name in ("count", "fragment", "listed", "moment", "number", "one_line", "over", "plural", "seconds"):
         environment.filters[name] = getattr(words, name)
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     figures, pictures = Figures(), Pictures()
@@ -74,6 +74,7 @@ def render(document: Mapping[str, Any]) -> str:
         most_figures=MOST_FIGURES,
         pictures=pictures,
         kinds=kinds_of(document["models"]),
+        held=sum(any(check["held"] for check in model["checks"]) for model in document["models"]),
         tests=list_tests(document["tests"], [*_SECTIONS, *anchors_of_moved]),
         error_rows=error_rows,
         share=words.share,

@@ -136,11 +136,13 @@ def _figures(facts: Mapping[str, Any], figures: Figures) -> list[Figure]:
         errors = facts["errors"]
         total = sum(errors["counts"])
         low, high, most = max(error_rows(errors), key=lambda row: row[2])
-        caption = f"{words.plural(total, 'value')} not equal; most of them, {most:,}, are off by {low} to {high}."
+        most_of_them = f"most of them, {most:,}, are " if most < total else ""
+        caption = f"{words.plural(total, 'value')} not equal; {most_of_them}off by {low} to {high}."
         label = f"Errors of {name} by powers of ten: {caption}"
         found.append(Figure("How far off", figures.histogram(errors["lowest"], errors["counts"], label), caption))
     scatter = facts["scatter"]
-    if scatter and len(scatter["expected"]) > 2:
+    # Where all of these are equal, what differs has no place in a figure: NaN, infinity.
+    if scatter and len(scatter["expected"]) > 2 and scatter["expected"] != scatter["served"]:
         expected, served = scatter["expected"], scatter["served"]
         points = words.plural(len(expected), "value")
         both = f"from {words.number(min(expected))} to {words.number(max(expected))}"

@@ -18,7 +18,7 @@ MOST_OPEN = 30
 
 
 class Failure(NamedTuple):
-    """A test that failed, or could not be set up. `checks` are its failed ones, in words."""
+    """A test that failed, or ended in an error. `checks` are its failed ones, in words."""
 
     anchor: str
     id: str

@@ -72,7 +72,7 @@ def share(part: int, whole: int) -> str:
         return "< 0.1 %"
     if percent >= 99.95 and part != whole:
         return "> 99.9 %"
-    return f"{percent:.0f} %" if percent in (0, 100) or percent >= 10 else f"{percent:.1f} %"
+    return f"{percent:.0f} %" if percent in (0, 100) or 10 <= percent < 99 else f"{percent:.1f} %"
 
 
 def seconds(value: float) -> str:
@@ -82,7 +82,8 @@ def seconds(value: float) -> str:
         return f"{value * 1000:.0f} ms"
     if value < 90:
         return f"{value:.1f} s"
-    return f"{value // 60:.0f} min {value % 60:.0f} s"
+    minutes, left = divmod(round(value), 60)
+    return f"{minutes} min {left} s"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -92,8 +93,13 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def transports(names: Sequence[str]) -> str:
-    return listed([TRANSPORTS.get(name, name) for name in names])
+def over(transports: Sequence[str]) -> str:
+    """`over gRPC and REST`; values that a test's body had come from there."""
+    return (
+        "in a test's body"
+        if [*transports] == ["body"]
+        else f"over {listed([TRANSPORTS.get(t, t) for t in transports])}"
+    )
 
 
 def moment(text: str) -> str:
@@ -117,7 +123,7 @@ def verdict(run: dict[str, Any]) -> str:
     if run["exit_status"] == 2:
         return f"Ended early, after {plural(ran, 'test')}"
     if run["exit_status"]:
-        return "The run failed, though no test did"
+        return "The run failed, though no test of a model did"
     return f"All {ran:,} tests passed" if ran > 1 else "The test passed"
 
 
