@@ -11,7 +11,7 @@ from pytest_tfserving.assertions.subject import Subject
 from pytest_tfserving.clients.prepared import PreparedGrpc, PreparedRest, Request, prepare
 from pytest_tfserving.contracts.checks import LatencyCheck
 from pytest_tfserving.errors import Code, RequestError, SpecError
-from pytest_tfserving.golden.check import case_inputs
+from pytest_tfserving.golden.case_arrays import case_inputs
 from pytest_tfserving.golden.exact import read_tensor
 from pytest_tfserving.golden.sample import sample_of
 from pytest_tfserving.golden.store import Case, find_files, read_cases
