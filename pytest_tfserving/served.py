@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_tfserving.backends.base import ServableSpec, Started
+from pytest_tfserving.backends.base import Started
 from pytest_tfserving.backends.process import Deadline
 from pytest_tfserving.backends.run import KeptServer
 from pytest_tfserving.endpoint import Servable
@@ -115,10 +115,6 @@ class Served:
             if deadline.passed:
                 return
             deadline.pause()
-
-    def is_started_with(self, spec: ServableSpec) -> bool:
-        """Whether these files are what its server was started with."""
-        return self._server is not None and spec in self._server.spec.models
 
     def wait_available(self, timeout: float) -> None:
         """Returns when the server says that the model is AVAILABLE.

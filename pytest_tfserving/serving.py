@@ -48,6 +48,7 @@ class Serving:
         self._outcomes: dict[ServeRequest, dict[str, Served] | TFServingError] = {}
         self._shared: dict[ServeRequest, ServeRequest] = {}
         self._asked: set[ServeRequest] = set()
+        self._served_specs: dict[ServeRequest, tuple[ServableSpec, ...]] = {}
         self._started_ahead: list[KeptServer] = []
         self.requested: set[str] = set()
 
@@ -146,14 +147,14 @@ class Serving:
 
     def _part_if_written_anew(self, request: ServeRequest) -> None:
         """Gives a request a server of its own where the shared one was asked for before its exports were written."""
-        outcome = self._outcomes.get(self._shared.get(request, request))
-        if request not in self._shared or not isinstance(outcome, dict):
+        served = self._served_specs.get(self._shared.get(request, request))
+        if request not in self._shared or served is None:
             return
         try:
             checked = [self.exports.check(model, request.tags, may_be_absent=False) for model in request.models]
         except TFServingError:  # raised again where it is served alone
             checked = [None]
-        if not all(found and outcome[found.spec.name].is_started_with(found.spec) for found in checked):
+        if not all(found and found.spec in served for found in checked):
             del self._shared[request]
 
     def _share(self, requests: Iterable[ServeRequest]) -> None:
@@ -210,6 +211,7 @@ class Serving:
             ]
         else:
             server, checked = self._start(request)
+            self._served_specs[request] = server.spec.models
             for transport in self.settings.transports:  # loaded while the server starts
                 import_module(f"pytest_tfserving.clients.{transport}")
             started = server.wait_started(self._say)
