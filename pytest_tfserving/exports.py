@@ -32,6 +32,7 @@ class Exports:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._overridden: set[str] = set()
+        self._schemas: dict[tuple[Path, tuple[str, ...], str], ModelSchema] = {}
 
     def directory_of(self, model: ModelRequest) -> Path:
         """The SavedModel that would be served for a request, --tfserving-model applied; nothing in it is read.
@@ -60,8 +61,6 @@ class Exports:
         None where it may be absent and is: a remote server's export need not be on this machine. One that was named
         for this run must be.
         """
-        from pytest_tfserving.savedmodel import read_schema
-
         path = self.path_of(model)
         try:
             export = find_export(path)
@@ -72,12 +71,21 @@ class Exports:
         version = _requested_version(model, export, addressed=may_be_absent)
         numbers = sorted({version, *(number for _, number in model.labels)})
         directories = {number: _version_of(export, number, model) for number in numbers}
-        schemas = {number: read_schema(directory, tags) for number, directory in directories.items()}
-        versions = tuple((number, str(directory)) for number, directory in directories.items())
         # A server that was started before a fixture wrote the export anew must not pass for one of the new files.
-        stamp = " ".join(files_stamp(directory) for directory in directories.values())
-        spec = ServableSpec(model.servable.name, versions, model.labels, stamp)
+        stamps = {number: files_stamp(directory) for number, directory in directories.items()}
+        schemas = {number: self._schema(directories[number], tags, stamp) for number, stamp in stamps.items()}
+        versions = tuple((number, str(directory)) for number, directory in directories.items())
+        spec = ServableSpec(model.servable.name, versions, model.labels, " ".join(stamps.values()))
         return CheckedExport(export, version, schemas[version], spec)
+
+    def _schema(self, directory: Path, tags: tuple[str, ...], stamp: str) -> ModelSchema:
+        """Read once for as long as the files' stamp is the same: of a graph with its weights it takes seconds."""
+        key = directory, tags, stamp
+        if key not in self._schemas:
+            from pytest_tfserving.savedmodel import read_schema
+
+            self._schemas[key] = read_schema(directory, tags)
+        return self._schemas[key]
 
     def _candidate(self, model: ModelRequest) -> Path | None:
         """The path of --tfserving-model for this model; a path without NAME= can only mean the one model of a run."""

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tfserving.contracts import SUFFIX
-from pytest_tfserving.errors import Code, ContractWarning, SpecError, TFServingError
+from pytest_tfserving.errors import Code, SpecError, TFServingError
 from pytest_tfserving.fixtures import (
-    RESULTS,
     SESSION,
-    requested,
     tfserving_fixture,
     tfserving_golden,
     tfserving_grpc,
@@ -24,22 +21,18 @@ from pytest_tfserving.fixtures import (
     tfserving_server,
 )
 from pytest_tfserving.golden_uses import GoldenUses
+from pytest_tfserving.marked import parametrize_goldens, run_marked_checks
 from pytest_tfserving.options import OPTIONS, Settings
 from pytest_tfserving.report.recording import recorded_lines, removed_lines, unused_lines
-from pytest_tfserving.report.results import CheckResult
 from pytest_tfserving.session import Session
 from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.collect import ContractFile
-    from pytest_tfserving.contracts.checks import Baseline
-    from pytest_tfserving.contracts.golden_items import GoldenItem
-    from pytest_tfserving.serve_request import ServeRequest
     from pytest_tfserving.served import Served
 
 __all__ = ["tfserving_fixture", "tfserving_golden", "tfserving_grpc", "tfserving_rest", "tfserving_server"]
 
-_GOLDEN = "tfserving_golden_case"
 _RUN_KEY = "tfserving_run"
 _REPORTING = "tfserving-reporting"
 # A process that has closed its connections is gone a moment later, or writes its core for longer.
@@ -119,21 +112,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ContractFi
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    definition = metafunc.definition
-    goldens = list(definition.iter_markers("tfserving_golden"))
-    if goldens:
-        from pytest_tfserving.contracts.golden_items import GoldenItem, find_golden_items
-        from pytest_tfserving.markers import golden_request
-
-        metafunc.fixturenames.append(_GOLDEN)  # pytest parametrizes only what a test is known to use
-        transports = metafunc.config.stash[SESSION].settings.transports
-        items = []
-        for mark in goldens:
-            try:
-                items += find_golden_items([golden_request(mark, definition.path.parent)], transports)
-            except SpecError as error:
-                items.append(GoldenItem("golden", None, str(error)))
-        metafunc.parametrize(_GOLDEN, items, ids=[item.id for item in items])
+    parametrize_goldens(metafunc)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -146,7 +125,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Markers assert before the test's body runs."""
-    _run_assertions(pyfuncitem)
+    run_marked_checks(pyfuncitem)
     return (yield)
 
 
@@ -178,49 +157,10 @@ def _served_to(item: pytest.Item) -> list[Served]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Servers start as soon as it is known which of them the run wants."""
-    config = session.config
-    asking = [item for item in session.items if _wants_server(item)]
-    if not asking or _runs_nothing(session):
-        return
-    ours = config.stash[SESSION]
-    found: dict[object, ServeRequest] = {}
-    for item in asking:
-        of_contract: ServeRequest | None = getattr(item, "serve_request", None)
-        mark = item.get_closest_marker("tfserving")
-        key = of_contract or (id(mark), item.path.parent)  # a module has one mark for all of its tests
-        baseline = _baseline_of(item)
-        with suppress(TFServingError, OSError):  # the test itself will say so
-            if key not in found:
-                found[key] = of_contract or requested(item, ours)
-            if baseline is not None and (key, baseline) not in found:
-                found[key, baseline] = _request_beside(ours, found[key], baseline)
-    ours.serving.plan(found.values())
+    if any("tfserving" in getattr(item, "fixturenames", ()) for item in session.items):
+        from pytest_tfserving.planning import plan_servers
 
-
-def _wants_server(item: pytest.Item) -> bool:
-    return "tfserving" in getattr(item, "fixturenames", ()) and item.get_closest_marker("skip") is None
-
-
-def _runs_nothing(session: pytest.Session) -> bool:
-    """Whether pytest ends after the collection: it was asked to show something, or a file cannot be collected."""
-    only_shown = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan")
-    if any(session.config.getoption(name, False) for name in only_shown):
-        return True
-    return bool(session.testsfailed) and not session.config.getoption("continue_on_collection_errors", False)
-
-
-def _baseline_of(item: pytest.Item) -> Baseline | None:
-    """What a golden's test compares with, served beside its model."""
-    parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-    golden: GoldenItem | None = parameters.get(_GOLDEN)
-    check = golden.check if golden else getattr(item, "check", None)
-    return getattr(check, "against", None)
-
-
-def _request_beside(session: Session, request: ServeRequest, baseline: Baseline) -> ServeRequest:
-    from pytest_tfserving.assertions.baseline import request_beside
-
-    return request if session.settings.is_remote else request_beside(session.serving, request, baseline)
+        plan_servers(session)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -295,40 +235,6 @@ def _refuse_in_ci(settings: Settings) -> None:
         reason = why_refused(given, os.environ)
         if reason:
             raise pytest.UsageError(reason)
-
-
-def _run_assertions(item: pytest.Function) -> None:
-    __tracebackhide__ = True
-    parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-    golden: GoldenItem | None = parameters.get(_GOLDEN)
-    marks = [mark for mark in item.iter_markers() if mark.name in USAGE and mark.name != "tfserving"]
-    if not marks:
-        return
-    from pytest_tfserving.assertions.run import run_check
-    from pytest_tfserving.assertions.subject import Subject
-    from pytest_tfserving.contracts.checks import SignatureCheck
-    from pytest_tfserving.markers import checks_of
-
-    session = item.config.stash[SESSION]
-    failures: list[str | None] = []
-    try:
-        checks = checks_of(marks, item.path.parent)
-        expected = [check.expected for check in checks if isinstance(check, SignatureCheck)]
-        subject = Subject(session, requested(item, session), expected, item.nodeid)
-    except TFServingError as error:
-        failures.append(f"{type(error).__name__}: {error}")
-    else:
-        failures += [run_check(subject, check) for check in checks]
-        if golden is not None:
-            failures.append(run_check(subject, golden.check) if golden.check else golden.problem)
-            if golden.problem:
-                subject.results.append(CheckResult("golden", subject.name, golden.id, None, "failed", golden.problem))
-        item.stash[RESULTS] = subject.results
-        for note in subject.notes:
-            item.warn(ContractWarning(note))
-    text = "\n\n".join(failure for failure in failures if failure)
-    if text:
-        pytest.fail(text, pytrace=False)
 
 
 def _say(config: pytest.Config, line: str) -> None:

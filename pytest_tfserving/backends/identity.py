@@ -131,7 +131,7 @@ def _file(path: str) -> str:
     """A file's status and, where it is small or the graph, a digest of what it holds."""
     try:
         status = os.stat(path)  # noqa: PTH116
-        text = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+        text = _text_of(status)
         if status.st_size <= _MOST_BYTES_READ or path.endswith(f"/{_GRAPH}"):
             text += " " + hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError as error:
@@ -165,9 +165,12 @@ def _own_server() -> tuple[str, ...]:
 
 def _file_status(path: str) -> str:
     try:
-        status = os.stat(path)  # noqa: PTH116
+        return _text_of(os.stat(path))  # noqa: PTH116
     except OSError as error:
         return f"errno {error.errno}"
+
+
+def _text_of(status: os.stat_result) -> str:
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
