@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_tfserving.commands.address import FORMS, as_tensorflow_serving, is_address, read_address
+from pytest_tfserving.commands.plainly import plainly
 from pytest_tfserving.commands.stdout import print_out
 from pytest_tfserving.compatibility import PromisedSignatures, find_changes
 from pytest_tfserving.contracts.accepted import read_accepted, read_level, read_severity
 from pytest_tfserving.contracts.baseline import contract_file, read_promised
-from pytest_tfserving.errors import SpecError, TFServingError
+from pytest_tfserving.errors import SpecError
 from pytest_tfserving.export import find_export
 from pytest_tfserving.findings import Policy, Verdict
 from pytest_tfserving.report.ci import findings_github, findings_json, findings_junit
@@ -22,7 +22,7 @@ from pytest_tfserving.rules.rule import LEVELS
 from pytest_tfserving.savedmodel import DEFAULT_TAGS
 from pytest_tfserving.schema import ModelSchema
 
-HOLDS, FAILS, UNUSABLE = 0, 1, 2
+HOLDS, FAILS = 0, 1
 
 _TIMEOUT = 30.0  # seconds that a running server has for its metadata
 
@@ -37,22 +37,14 @@ docs/rules.md says what each rule finds and what to do about it.
 """
 
 
+@plainly
 def run(arguments: Sequence[str]) -> int:
-    """Prints the findings; the exit status. What cannot be used is said on stderr, without a traceback."""
+    """Prints the findings; the exit status."""
     given = _parser().parse_args(arguments)
-    try:
-        policy = _policy(given)
-        tags = tuple(tag for tag in given.tags.split(",") if tag)
-        old, new = _read(given.old, tags), _read(given.new, tags)
-    except TFServingError as error:
-        print(f"pytest-tfserving diff: {error}", file=sys.stderr)
-        return UNUSABLE
-    verdict = policy.judge(find_changes(old, new))
-    try:
-        print_out(_rendered(verdict, given))
-    except OSError as error:
-        print(f"pytest-tfserving diff: {error}", file=sys.stderr)
-        return UNUSABLE
+    policy = _policy(given)
+    tags = tuple(tag for tag in given.tags.split(",") if tag)
+    verdict = policy.judge(find_changes(_read(given.old, tags), _read(given.new, tags)))
+    print_out(_rendered(verdict, given))
     return HOLDS if verdict.holds else FAILS
 
 

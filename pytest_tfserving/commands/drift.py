@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_tfserving.commands.address import FORMS, is_address
+from pytest_tfserving.commands.plainly import plainly
 from pytest_tfserving.commands.stdout import print_out
-from pytest_tfserving.errors import Code, ContractWarning, GoldenError, RequestError, SpecError, TFServingError
+from pytest_tfserving.errors import Code, ContractWarning, GoldenError, RequestError, SpecError
 from pytest_tfserving.golden.output_rule import OutputRule, read_overall_rules
 from pytest_tfserving.golden.store import Case, find_files, read_cases
 from pytest_tfserving.golden.tolerance import Tolerance, check_outputs_named
@@ -35,7 +36,7 @@ if TYPE_CHECKING:  # numpy, grpc and requests are loaded while a server starts
     from pytest_tfserving.report.drift import DriftReport
     from pytest_tfserving.served import Served
 
-CLOSE, DRIFTED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+CLOSE, DRIFTED = 0, 1
 
 _FIRST_PROGRESS_S, _PROGRESS_S = 1.0, 5.0
 # A process that has closed its connections is gone a moment later, or writes its core for longer.
@@ -60,24 +61,14 @@ no answer.
 """
 
 
+@plainly
 def run(arguments: Sequence[str]) -> int:
-    """Prints the statistics; the exit status. What cannot be used is said on stderr, without a traceback."""
+    """Prints the statistics; the exit status."""
     given = _parser().parse_args(arguments)
-    try:
-        report = _compare(given)
-    except TFServingError as error:
-        print(f"pytest-tfserving drift: {error}", file=sys.stderr)
-        return UNUSABLE
-    except KeyboardInterrupt:
-        print("pytest-tfserving drift: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    report = _compare(given)
     from pytest_tfserving.report.drift import drift_json, drift_text
 
-    try:
-        print_out(drift_json(report) if given.format == "json" else drift_text(report, sys.stdout.encoding or "ascii"))
-    except OSError as error:
-        print(f"pytest-tfserving drift: {error}", file=sys.stderr)
-        return UNUSABLE
+    print_out(drift_json(report) if given.format == "json" else drift_text(report, sys.stdout.encoding or "ascii"))
     return CLOSE if report.holds else DRIFTED
 
 

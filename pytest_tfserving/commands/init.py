@@ -11,24 +11,23 @@ import json
 import os
 import re
 import shlex
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.commands.plainly import plainly
+from pytest_tfserving.commands.stdout import print_out
 from pytest_tfserving.contracts import SUFFIX
 from pytest_tfserving.contracts.draft import draft, is_served, merge, one_line
 from pytest_tfserving.contracts.file import ModelContract, read_contract
-from pytest_tfserving.errors import ExportError, SpecError, TFServingError
+from pytest_tfserving.errors import ExportError, SpecError
 from pytest_tfserving.export import find_export, name_of_path
 from pytest_tfserving.files import shown, write_text
 from pytest_tfserving.golden.sample import Sample, sample_of
 from pytest_tfserving.savedmodel import DEFAULT_TAGS, read_saved_model, read_schema
 from pytest_tfserving.schema import Signature
-
-FAILED = 2
 
 _MOST_SHOWN = 10
 
@@ -42,19 +41,10 @@ class _Plan:
     left_out: dict[Path, str] = field(default_factory=dict)
 
 
+@plainly
 def run(arguments: Sequence[str]) -> int:
-    """Writes the contract; the exit status: 0, or 2 where nothing could be written."""
-    options = _parser().parse_args(arguments)
-    try:
-        said = _init(options)
-    except TFServingError as error:
-        print(f"pytest-tfserving init: {error}", file=sys.stderr)
-        return FAILED
-    except (OSError, UnicodeEncodeError) as error:
-        name = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
-        print(f"pytest-tfserving init: cannot write {name}", file=sys.stderr)
-        return FAILED
-    print("\n".join(said))
+    """Writes the contract; the exit status."""
+    print_out("\n".join(_init(_parser().parse_args(arguments))))
     return 0
 
 

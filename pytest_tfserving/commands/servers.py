@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from pytest_tfserving.backends.lease import duration
 from pytest_tfserving.backends.leases import KeptLease, Leases
+from pytest_tfserving.commands.plainly import plainly
 from pytest_tfserving.commands.stdout import print_out
-from pytest_tfserving.errors import BackendError
+from pytest_tfserving.errors import SpecError
 from pytest_tfserving.report.findings import printable
 from pytest_tfserving.report.terminal import table
 from pytest_tfserving.suggestion import did_you_mean
 
-DONE, FAILED, UNUSABLE = 0, 1, 2
+DONE, FAILED = 0, 1
 
 _HEADS = ["id", "backend", "models", "address", "pid", "up", "users", "idle", "ends in"]
 
@@ -29,19 +29,15 @@ The exit status is 0, or 1 where a server does not stop, or 2 where an ID is unk
 """
 
 
+@plainly
 def run(arguments: Sequence[str]) -> int:
     """Lists the servers, or stops some of them and waits until they have; the exit status."""
     given = _parser().parse_args(arguments)
-    try:
-        kept = Leases.of_this_user().kept()
-        if given.stop is not None:
-            return _stop(kept, given.stop)
-        documents = [_document(lease) for lease in kept]
-        text = json.dumps(documents, indent=2) if given.format == "json" else _text(documents)
-        print_out(text)
-    except (BackendError, OSError) as error:
-        print(f"pytest-tfserving servers: {printable(str(error))}", file=sys.stderr)
-        return UNUSABLE
+    kept = Leases.of_this_user().kept()
+    if given.stop is not None:
+        return _stop(kept, given.stop)
+    documents = [_document(lease) for lease in kept]
+    print_out(json.dumps(documents, indent=2) if given.format == "json" else _text(documents))
     return DONE
 
 
@@ -60,10 +56,8 @@ def _parser() -> argparse.ArgumentParser:
 def _stop(kept: Sequence[KeptLease], wanted: Sequence[str]) -> int:
     names = [lease.name for lease in kept]
     unknown = [name for name in wanted if name not in names]
-    for name in unknown:
-        print(f"pytest-tfserving servers: no server {name}{did_you_mean(name, names)}", file=sys.stderr)
     if unknown:
-        return UNUSABLE
+        raise SpecError("; ".join(f"no server {name}{did_you_mean(name, names)}" for name in unknown))
     status = DONE
     for lease in kept:
         if not wanted or lease.name in wanted:

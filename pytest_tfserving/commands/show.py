@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_tfserving.commands.plainly import plainly
 from pytest_tfserving.commands.stdout import print_out
 from pytest_tfserving.errors import ExportError
 from pytest_tfserving.export import Export, find_export
@@ -17,7 +17,7 @@ from pytest_tfserving.report.findings import findings_text, printable
 from pytest_tfserving.report.inspection import inspection_document, inspection_text
 from pytest_tfserving.rules.rule import LEVELS
 
-SHOWN, FAILS, UNUSABLE = 0, 1, 2
+SHOWN, FAILS = 0, 1
 
 _MOST_VERSIONS = 10
 
@@ -29,17 +29,10 @@ The exit status is 0, or 1 where --lint finds something that fails, or 2 where t
 """
 
 
+@plainly
 def run(arguments: Sequence[str]) -> int:
-    """Prints the export; the exit status. What cannot be read is said on stderr, without a traceback."""
+    """Prints the export; the exit status."""
     given = _parser().parse_args(arguments)
-    try:
-        return _show(given)
-    except (ExportError, OSError) as error:
-        print(f"pytest-tfserving show: {printable(str(error))}", file=sys.stderr)
-        return UNUSABLE
-
-
-def _show(given: argparse.Namespace) -> int:
     tags = None if given.tags is None else tuple(tag for tag in given.tags.split(",") if tag)
     export = find_export(given.export)
     version = export.latest if given.version is None else given.version

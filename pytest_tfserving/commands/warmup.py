@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pytest_tfserving.errors import GoldenError, SpecError, TensorError, TFServingError
+from pytest_tfserving.commands.plainly import plainly
+from pytest_tfserving.commands.stdout import print_out
+from pytest_tfserving.errors import GoldenError, SpecError, TensorError
 from pytest_tfserving.export import find_export, holds_saved_model, name_of_path
 from pytest_tfserving.files import replaced, shown, write_text
 from pytest_tfserving.golden.case import Case, DamagedGoldenError
@@ -24,8 +25,6 @@ from pytest_tfserving.tensors import Array, name_of
 from pytest_tfserving.warmup_file import MOST_RECORDS, WARMUP_FILE
 from pytest_tfserving.warmup_requests import WarmupContent, WarmupRequest
 
-WRITTEN, FAILED = 0, 2
-
 _EPILOG = f"""\
 A server replays EXPORT/{WARMUP_FILE} before a version becomes available, at most
 {MOST_RECORDS:,} requests, and does not load a version of which one fails. So the requests are looked at first, by the
@@ -35,24 +34,15 @@ lint rule warmup-fails, and where one would fail nothing is written. Cases that 
 """
 
 
+@plainly
 def run(arguments: Sequence[str]) -> int:
-    """Writes the file; the exit status: 0, or 2 where nothing was written."""
+    """Writes the file; the exit status."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if bool(given.goldens) == bool(given.read):
         parser.error("give GOLDENS whose requests are written, or --read FILE")
-    try:
-        said = _read(given) if given.read else _write(given)
-    except TFServingError as error:
-        print(f"pytest-tfserving warmup: {error}", file=sys.stderr)
-        return FAILED
-    except OSError as error:
-        print(
-            f"pytest-tfserving warmup: cannot write {error.filename or given.output}: {error.strerror}", file=sys.stderr
-        )
-        return FAILED
-    print("\n".join(said))
-    return WRITTEN
+    print_out("\n".join(_read(given) if given.read else _write(given)))
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

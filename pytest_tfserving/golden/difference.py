@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pytest_tfserving.golden.tolerance import Tolerance
 
 # Of more values or rows that differ, as many are kept, the worst ones.
 MOST_OFFENDERS = 1000
+
+# Limits of which a smaller one lets more pass; of the others a larger one does.
+_FLOORS = ("cosine", "psnr")
+
+Limit = TypeVar("Limit", float, str)
 
 
 class Offender(NamedTuple):
@@ -79,6 +84,11 @@ class Comparison:
     def holds(self) -> bool:
         """Whether nothing differs."""
         return not self.differences
+
+
+def looser(key: str, first: Limit, second: Limit) -> Limit:
+    """Of two limits that an output's rule may have under `key`, numbers or their texts, the one that lets more pass."""
+    return (min if key in _FLOORS else max)(first, second, key=float)
 
 
 def show(value: object) -> str:

@@ -10,10 +10,7 @@ from typing import NamedTuple
 
 from pytest_tfserving.golden.comparators.whole import broken_mean
 from pytest_tfserving.golden.compare import beyond
-from pytest_tfserving.golden.difference import MOST_OFFENDERS, Decades, Difference, Offender, show
-
-# Limits of which a smaller one asks for less; of the others a larger one does.
-_FLOORS = ("cosine", "psnr")
+from pytest_tfserving.golden.difference import MOST_OFFENDERS, Decades, Difference, Offender, looser, show
 
 
 class Standing(NamedTuple):
@@ -172,6 +169,4 @@ def _loosest(limits: Mapping[str, float] | None, would_pass: Iterable[str]) -> d
     ways = {name: float(value) for name, _, value in (way.partition("=") for way in would_pass)}
     if limits is None:
         return ways
-    return {
-        name: (min if name in _FLOORS else max)(limit, ways[name]) for name, limit in limits.items() if name in ways
-    }
+    return {name: looser(name, limit, ways[name]) for name, limit in limits.items() if name in ways}

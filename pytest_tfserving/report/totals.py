@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pytest_tfserving.golden.difference import Difference, Offender, show
+from pytest_tfserving.golden.difference import Difference, Offender, looser, show
 
 # Of one case, and of all together.
 MOST_POINTS = 400
@@ -22,8 +22,6 @@ MOST_LABELS = 50
 MOST_DETAILS = 100
 _MOST_SPECS = 20
 _MOST_PAIRS = MOST_LABELS**2
-# Where a smaller number lets more pass.
-_LOWER_IS_LOOSER = ("cosine", "psnr")
 
 
 class Totals(list[dict[str, Any]]):
@@ -160,7 +158,5 @@ def _add_rule(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
         mine["total"] += theirs["total"]
     # A way must let every case pass: one that some case does not have is none.
     mine["ways"] = {
-        way: (min if way in _LOWER_IS_LOOSER else max)(limit, theirs["ways"][way], key=float)
-        for way, limit in mine["ways"].items()
-        if way in theirs["ways"]
+        way: looser(way, limit, theirs["ways"][way]) for way, limit in mine["ways"].items() if way in theirs["ways"]
     }

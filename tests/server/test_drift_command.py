@@ -275,7 +275,9 @@ def test_nothing_is_left_when_it_is_killed(here, endless, kill):
     out, err = process.communicate(timeout=30)
     assert process.returncode == (130 if kill is signal.SIGINT else -kill)
     if kill is signal.SIGINT:
-        assert (out, err) == ("", "pytest-tfserving drift: interrupted\n")
+        # gRPC may have said that a server which ends took its leave of a channel that was being closed.
+        own = [line for line in err.splitlines() if "GOAWAY" not in line]
+        assert (out, own) == ("", ["pytest-tfserving drift: interrupted"])
     assert wait_until(lambda: not processes_of(str(run)), 10)
     assert wait_until(lambda: not run.exists(), 10)
 

@@ -433,8 +433,8 @@ class TestExisting:
         ({}, ["exports/a"], "exports/a has no signature that a client could call; export it with signatures="),
         (ONE, ["exports/b"], "no such directory: "),
         (ONE, ["exports/a", "--tags", "gpu"], "no graph with tags {gpu} in "),
-        (ONE, ["exports/a", "-o", "exports/a/saved_model.pb/x.tfserving.toml"], "cannot write "),
-        (ONE, ["exports/a", "--goldens", "exports/a/saved_model.pb"], "cannot write "),
+        (ONE, ["exports/a", "-o", "exports/a/saved_model.pb/x.tfserving.toml"], "cannot read or write "),
+        (ONE, ["exports/a", "--goldens", "exports/a/saved_model.pb"], "cannot read or write "),
     ],
 )
 def test_what_cannot_be_written_is_said(init, here, signatures, arguments, message):
@@ -460,7 +460,7 @@ def test_a_draft_that_cannot_be_put_in_place_leaves_nothing(init, here, monkeypa
     status, _, err = init("exports/a")
     assert (status, err) == (
         2,
-        [f"pytest-tfserving init: cannot write {here}/goldens/a/serving_default.json: No space left"],
+        [f"pytest-tfserving init: cannot read or write {here}/goldens/a/serving_default.json: No space left"],
     )
     assert [path.name for path in here.rglob("*") if path.is_file()] == ["saved_model.pb"]
 
