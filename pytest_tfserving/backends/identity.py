@@ -22,6 +22,7 @@ from pytest_tfserving.backends.base import ServerSpec
 Identity = dict[str, Any]
 
 _PLACE = "this machine"
+_MODELS = "the models"
 
 # Read as a whole; of other files that are larger the status alone tells.
 _GRAPH = "saved_model.pb"
@@ -36,16 +37,11 @@ _VARIABLES = (
 
 
 def key_of(spec: ServerSpec) -> str:
-    """A short name of what a server is for: the place, the backend and program, models by name and base, tags, flags.
+    """A short name of what a server is, whatever it serves: the place, the backend and program, tags and flags.
 
-    Of servers with one key the newest is right: they serve the same paths, before and after an export. An editor and a
-    terminal, whose environments differ, have keys of their own, so that neither ends the other's server.
+    An editor and a terminal, whose environments differ, have keys of their own: neither ends the other's server.
     """
-    bases = [
-        (model.name, sorted({str(_base(Path(path))) for _, path in model.versions}), model.labels)
-        for model in spec.models
-    ]
-    return digest([_place(), spec.backend, spec.program, bases, spec.tags, spec.args, _environment()])[:16]
+    return digest([_place(), spec.backend, spec.program, spec.tags, spec.args, _environment()])[:16]
 
 
 def identity_of(spec: ServerSpec) -> Identity:
@@ -56,20 +52,59 @@ def identity_of(spec: ServerSpec) -> Identity:
     return {
         _PLACE: _place(),
         "the program": _program(spec),
-        "the models": [
-            [model.name, model.labels, [[number, path, files_digest(Path(path))] for number, path in model.versions]]
+        _MODELS: {
+            model.name: [model.labels, [[number, path, files_digest(Path(path))] for number, path in model.versions]]
             for model in spec.models
-        ],
+        },
         "the flags": [spec.tags, [[arg, _named_files(arg)] for arg in spec.args]],
         "the environment": _environment(),
     }
 
 
 def differences(old: Any, new: Identity) -> list[str]:
-    """The parts in which a server differs from what a start would make now; `old` may be anything."""
-    known = old if isinstance(old, dict) else {}
+    """The parts in which a server differs from what a start would make now; `old` may be anything.
+
+    Models that it serves besides make no difference.
+    """
+    known = {**old, _MODELS: {name: _models(old).get(name) for name in new[_MODELS]}} if isinstance(old, dict) else {}
+    return [part for part, value in new.items() if _is_other(known.get(part), value)]
+
+
+def serves_others(old: Identity, new: Identity) -> bool:
+    """Whether a server that differs in nothing from what a start would make now serves other models besides."""
+    return len(old[_MODELS]) > len(new[_MODELS])
+
+
+def is_superseded(old: Any, new: Identity) -> bool:
+    """Whether nobody will want a server any more when there is one that is made of `new`; `old` may be anything.
+
+    That is so where another part than the models has changed, where a model is not any more what it was at the same
+    base path (written anew, another version), and where the new server serves all that the old one does.
+    """
+    if not isinstance(old, dict) or any(_is_other(old.get(part), new[part]) for part in new.keys() - {_MODELS}):
+        return True
+    served, wanted = _models(old), new[_MODELS]
+    changed = [name for name in served if _is_other(served[name], wanted.get(name))]
+    return not changed or any(name in wanted and _bases(served[name]) == _bases(wanted[name]) for name in changed)
+
+
+def _models(identity: Identity) -> dict[str, Any]:
+    models = identity.get(_MODELS)
+    return models if isinstance(models, dict) else {}
+
+
+def _bases(model: Any) -> set[str]:
+    """The paths at which an export puts its versions; none where the model is not to be made out."""
+    try:
+        paths = [Path(path) for _, path, _ in model[1]]
+    except (TypeError, ValueError, LookupError):
+        return set()
+    return {str(path.parent if path.name.isascii() and path.name.isdigit() else path) for path in paths}
+
+
+def _is_other(old: Any, new: Any) -> bool:
     # As JSON, since the old one has been that: tuples are lists there.
-    return [part for part, value in new.items() if digest(known.get(part)) != digest(value)]
+    return digest(old) != digest(new)
 
 
 def is_of_this_host(identity: Identity) -> bool:
@@ -195,7 +230,3 @@ def _place() -> list[str]:
         with suppress(OSError):
             place.append(os.readlink(f"/proc/self/ns/{namespace}"))  # noqa: PTH115
     return place
-
-
-def _base(version: Path) -> Path:
-    return version.parent if version.name.isascii() and version.name.isdigit() else version

@@ -111,7 +111,7 @@ class LeasedServer(KeptServer):
 
     def retire(self) -> None:
         """Sees to it that nobody uses the server any more, and leaves it; whoever uses it now keeps it until then."""
-        retire(self._directory, self._connection)
+        retire(self.directory, self._connection)
         self._connection.close()
 
     def why_unusable(self) -> str | None:

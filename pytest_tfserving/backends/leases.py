@@ -1,8 +1,9 @@
 """The servers of one user that stay between runs: where they lie, which one a run may use, and a new one where none.
 
 Each has a directory of its own, below one that only this user can enter. Who wants a server looks, under a lock, for
-one that was made of what a new one would be made of now (identity.py) and whose keeper answers. Any other with the same
-key is out of date: it is retired, which takes it from nobody who uses it.
+one that was made of what a new one would be made of now (identity.py), at least, and whose keeper answers: a run of a
+few tests uses what one of all tests has left. Where there is none, those that the new one supersedes are retired, which
+takes them from nobody who uses them.
 """
 
 from __future__ import annotations
@@ -14,14 +15,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_tfserving.backends import keeper
 from pytest_tfserving.backends.base import ServerSpec
-from pytest_tfserving.backends.identity import Identity, differences, identity_of, is_of_this_host, key_of
+from pytest_tfserving.backends.identity import (
+    Identity,
+    differences,
+    identity_of,
+    is_of_this_host,
+    is_superseded,
+    key_of,
+    serves_others,
+)
 from pytest_tfserving.backends.lease import Connection, LeasedServer, NoKeeperError, retire
 from pytest_tfserving.backends.lease_directory import WITHOUT, private_directory, root_of_leases
 from pytest_tfserving.backends.lease_keeper import RETIRED, SOCKET
@@ -98,27 +107,31 @@ class Leases:
         """Those of this user, from all checkouts. Raises BackendError where there is no place for them."""
         return cls(private_directory(root_of_leases()))
 
-    def server(self, spec: ServerSpec, seconds: float, run: str) -> LeasedServer:
+    def server(self, spec: ServerSpec, seconds: float, run: str, used: Collection[Path] = ()) -> LeasedServer:
         """A server of the specification, for the run of that name: one that is there and as good as new, or a new one.
 
-        It stays until nobody has used it for `seconds`. Raises BackendError where its files cannot be written.
+        It stays until nobody has used it for `seconds`. Those in the directories `used` are not superseded: one run may
+        want two versions of a model. Raises BackendError where its files cannot be written.
         """
         key = key_of(spec)
+        unfit: set[Path] = set()
         while True:
             # Before the server is started, so that files which change meanwhile differ from it.
             identity = identity_of(spec)
             try:
                 with held(self.root / "lock"):
-                    found = self._find(key, identity, seconds, run)
+                    found = self._find(key, identity, seconds, run, unfit)
                     if found is None:
+                        self._retire_superseded(key, identity, used)
                         return LeasedServer(spec, *self._start(spec, key, identity, seconds, run), None)
             except OSError as error:
                 raise BackendError(
                     f"no place for a server that stays: {error}. Make room, point TMPDIR elsewhere, {WITHOUT}"
                 ) from error
-            server = _join(spec, *found, run)
+            server = _join(spec, identity, *found, run)
             if server:
                 return server
+            unfit.add(found[0].directory)
 
     def kept(self) -> list[KeptLease]:
         """Those that somebody keeps, with what their keepers say; what dead ones have left is removed."""
@@ -145,27 +158,31 @@ class Leases:
                 key, identity = str(document["key"]), document["identity"]
             yield Lease(directory, key, identity)
 
-    def _find(self, key: str, identity: Identity, seconds: float, run: str) -> tuple[Lease, Connection] | None:
-        """A lease that was made of the same, and a connection that uses it. Others of the key are retired."""
-        found: tuple[Lease, Connection] | None = None
+    def _find(
+        self, key: str, identity: Identity, seconds: float, run: str, unfit: Collection[Path]
+    ) -> tuple[Lease, Connection] | None:
+        """A lease that was made of the same, and a connection that uses it. What dead ones have left is removed."""
         for lease in self._all():
             try:
                 connection = Connection(lease.directory)
             except NoKeeperError:
                 _remove_if_dead(lease)
                 continue
-            if lease.key != key:
-                connection.close()
-                continue
-            if found is None and not lease.is_retired and not differences(lease.identity, identity):
+            is_fit = lease.key == key and not lease.is_retired and lease.directory not in unfit
+            if is_fit and not differences(lease.identity, identity):
                 with suppress(NoKeeperError):
                     connection.say(want="use", run=run, seconds=seconds)
-                    found = lease, connection
-                    continue
-            if not lease.is_retired:
-                retire(lease.directory, connection)
+                    return lease, connection
             connection.close()
-        return found
+        return None
+
+    def _retire_superseded(self, key: str, identity: Identity, used: Collection[Path]) -> None:
+        for lease in self._all():
+            if lease.key != key or lease.is_retired or lease.directory in used:
+                continue
+            if is_superseded(lease.identity, identity):
+                with suppress(NoKeeperError), closing(Connection(lease.directory)) as connection:
+                    retire(lease.directory, connection)
 
     def _start(
         self, spec: ServerSpec, key: str, identity: Identity, seconds: float, run: str
@@ -226,14 +243,20 @@ def _start_keeper(directory: Path, listener: socket.socket, seconds: float, run:
     process.returncode = 0  # and this process, by design; Popen would warn that it was not waited for
 
 
-def _join(spec: ServerSpec, lease: Lease, connection: Connection, run: str) -> LeasedServer | None:
-    """The server of a lease that was found fit; None, and retired, where itself or its keeper is not."""
+def _join(spec: ServerSpec, identity: Identity, lease: Lease, connection: Connection, run: str) -> LeasedServer | None:
+    """The server of a lease that was found fit. None where itself or its keeper is not, and it is retired.
+
+    None, too, while it starts with other models besides: what they might fail with is not for this run.
+    """
     try:
         use = connection.answer()
     except NoKeeperError:
         use = {"state": "no answer"}
     is_own = use.get("by") == run
     server = LeasedServer(spec, lease.directory, connection, use if "up" in use and not is_own else None)
+    if use["state"] == "starting" and serves_others(lease.identity, identity):
+        server.close()
+        return None
     if is_own or use["state"] == "starting":
         return server
     if use["state"] == "serving" and _is_of_the_same_image(spec, server) and not server.why_unusable():

@@ -83,7 +83,8 @@ class Run:
 
         server = self._leased.get(spec.fingerprint)
         if server is None:
-            server = Leases.of_this_user().server(spec, seconds, self.directory.name)
+            used = [server.directory for server in self._leased.values()]
+            server = Leases.of_this_user().server(spec, seconds, self.directory.name, used)
             self._leased[spec.fingerprint] = server
         return server
 
@@ -144,7 +145,7 @@ class KeptServer:
 
     def __init__(self, spec: ServerSpec, directory: Path) -> None:
         self.spec = spec
-        self._directory = directory
+        self.directory = directory
         self._log_offset = 0
 
     def wait_started(self, say: Callable[[str], None]) -> Started:
@@ -187,7 +188,7 @@ class KeptServer:
 
     def logs(self) -> str:
         """All that the server has written so far; one that was reused, since this run began to use it."""
-        with contextlib.suppress(FileNotFoundError), (self._directory / keeper.LOG).open("rb") as log:
+        with contextlib.suppress(FileNotFoundError), (self.directory / keeper.LOG).open("rb") as log:
             log.seek(self._log_offset)
             return log.read().decode(encoding="utf-8", errors="replace")
         return ""
@@ -202,7 +203,7 @@ class KeptServer:
         return f"\nserver log{since}{more}:\n" + "\n".join(f"    {line[:400]}" for line in lines[-_LOG_LINES:])
 
     def _keeper_is_alive(self) -> bool:
-        return is_held(self._directory / keeper.LOCK)
+        return is_held(self.directory / keeper.LOCK)
 
     def _check_starting(self) -> None:
         """Raises StartupError where it is known already that nobody starts the server any more."""
@@ -213,11 +214,11 @@ class KeptServer:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         with contextlib.suppress(FileNotFoundError):
-            value: dict[str, Any] = json.loads((self._directory / name).read_text(encoding="utf-8"))
+            value: dict[str, Any] = json.loads((self.directory / name).read_text(encoding="utf-8"))
             return value
         return None
 
     def _lines(self, name: str) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
-            return (self._directory / name).read_text(encoding="utf-8").splitlines()
+            return (self.directory / name).read_text(encoding="utf-8").splitlines()
         return []

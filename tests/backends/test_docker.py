@@ -24,7 +24,7 @@ WAITING = """
 import pytest, time
 @pytest.mark.tfserving({path!r})
 def test_wait(tfserving):
-    print("RUN", tfserving._server._directory, flush=True)
+    print("RUN", tfserving._server.directory, flush=True)
     time.sleep(120)
 """
 
@@ -44,7 +44,7 @@ def container_of(engine):
     """The container of a served model."""
 
     def container_of(served):
-        lease = str(served._server._directory / "lock")
+        lease = str(served._server.directory / "lock")
         [container] = engine.containers.list(all=True, filters={"label": f"{backend.LEASE_LABEL}={lease}"})
         return container
 
@@ -96,7 +96,7 @@ def test_a_container_whose_model_does_not_load_fails_at_once_with_its_log(docker
 def test_a_container_that_is_killed_fails_what_follows_with_its_log(docker, container_of):
     served = serve(docker, MODELS / "counter")
     container_of(served).kill()
-    assert wait_until(lambda: (served._server._directory / "ended.json").exists(), 15)
+    assert wait_until(lambda: (served._server.directory / "ended.json").exists(), 15)
     with pytest.raises(ServerDiedError, match=r"container exit status 137.*\nserver log"):
         serve(docker, MODELS / "counter")
 

@@ -80,7 +80,7 @@ def server_of(here):
 
 
 def directory_of(server):
-    return server._directory
+    return server.directory
 
 
 def process_of(server, module="pytest_tfserving.server"):
@@ -266,6 +266,68 @@ class TestReplacement:
         first.close()
         assert first.why_unusable() == "its label 'stable' of m is not at version 1 any more"
         assert directory_of(server_of(spec, "two")) != directory_of(first)
+
+
+class TestModels:
+    """A server of several models, and runs that want some of them."""
+
+    @pytest.fixture
+    def spec_with(self, tmp_path):
+        def spec_with(names):
+            models = []
+            for name in names:
+                version = tmp_path / "exports" / name / "1"
+                if not version.exists():
+                    shutil.copytree(MODELS / "keras_export" / "1", version)
+                models.append(ServableSpec(name, ((1, str(version)),)))
+            return ServerSpec("embedded", sys.executable, tuple(models))
+
+        return spec_with
+
+    def test_a_run_of_a_few_tests_finds_what_one_of_all_has_left(self, spec_with, here, server_of):
+        all_three = left_by("one", spec_with("abc"), server_of)
+        few = server_of(spec_with("b"), "two")
+        assert directory_of(few) == directory_of(all_three)
+        assert few.reused
+        few.check_alive("meanwhile")
+        few.close()
+        assert directory_of(server_of(spec_with("abc"), "three")) == directory_of(all_three)
+        assert len(here.kept()) == 1
+
+    def test_one_of_all_tests_supersedes_what_those_of_a_few_have_left(self, spec_with, server_of):
+        few = [left_by("one", spec_with(names), server_of) for names in ("a", "b")]
+        server_of(spec_with("abc"), "two")
+        assert wait_until(lambda: all(map(is_gone, few)))
+
+    def test_others_that_were_written_anew_harm_nobody(self, spec_with, server_of):
+        both = left_by("one", spec_with("ab"), server_of)
+        graph = Path(spec_with("a").models[0].versions[0][1]) / "saved_model.pb"
+        graph.write_bytes(graph.read_bytes())
+        assert directory_of(server_of(spec_with("b"), "two")) == directory_of(both)
+        assert directory_of(server_of(spec_with("a"), "three")) != directory_of(both)
+
+    def test_one_that_starts_with_others_is_not_waited_for(self, spec_with, here, server_of):
+        """It may fail by what they are, which says nothing of the model that is wanted."""
+        spec = spec_with("ab")
+        (Path(spec_with("b").models[0].versions[0][1]) / "saved_model.pb").write_bytes(b"no graph")
+        failing = here.server(spec, LONG, "one")
+        alone = server_of(spec_with("a"), "two")
+        assert directory_of(alone) != directory_of(failing)
+        assert alone.why_unusable() is None
+        with pytest.raises(StartupError):
+            failing.wait_started(quiet)
+        failing.close()
+
+    def test_two_versions_that_one_run_wants_stay_side_by_side(self, spec, here):
+        version = Path(spec.models[0].versions[0][1])
+        other = spec_of(shutil.copytree(version, version.with_name("2")), number=2)
+        for run in ("one", "two"):
+            first = here.server(spec, LONG, run)
+            second = here.server(other, LONG, run, [directory_of(first)])
+            for server in (first, second):
+                server.wait_started(quiet)
+                server.close()
+            assert bool(first.reused and second.reused) == (run == "two")
 
 
 def edit(server, **changes):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import processes_of, wait_until
 
-WAITING = "def test_wait(tfserving):\n    import time\n    print('RUN', tfserving._server._directory, flush=True)\n    time.sleep(120)\n"
+WAITING = "def test_wait(tfserving):\n    import time\n    print('RUN', tfserving._server.directory, flush=True)\n    time.sleep(120)\n"
 
 
 def wait_for_run(process):
@@ -84,7 +84,7 @@ def test_a_server_without_its_keeper_fails_what_follows(repository):
     repository.test_file(
         "def test_kill(tfserving):\n"
         "    import psutil\n"
-        "    directory = str(tfserving._server._directory)\n"
+        "    directory = str(tfserving._server.directory)\n"
         "    [keeper] = [p for p in psutil.process_iter(['cmdline']) if directory in (p.info['cmdline'] or ())]\n"
         "    keeper.kill(); keeper.wait(10)\n"
         "def test_after(tfserving): ...\n"
@@ -124,7 +124,7 @@ def test_a_server_that_dies_fails_what_follows_at_once_with_its_log(repository):
         "import os, signal\n"
         "from tests.conftest import processes_of\n"
         "def test_kill(tfserving):\n"
-        "    [server] = [p for p in processes_of(str(tfserving._server._directory)) if 'pytest_tfserving.server' in p.cmdline()]\n"
+        "    [server] = [p for p in processes_of(str(tfserving._server.directory)) if 'pytest_tfserving.server' in p.cmdline()]\n"
         "    server.kill(); server.wait(10)\n"
         "    tfserving.rest.predict(inputs={'x': [1.0]})\n"
         "def test_after(tfserving): ...\n"
@@ -181,7 +181,7 @@ def test_workers_of_xdist_share_one_server_and_none_is_left(repository):
         "@pytest.mark.parametrize('n', range(8))\n"
         "def test_shared(tfserving, n, worker_id):\n"
         "    time.sleep(0.3)\n"
-        "    print('SERVER', worker_id, tfserving.endpoint.rest_url, tfserving._server._directory)\n"
+        "    print('SERVER', worker_id, tfserving.endpoint.rest_url, tfserving._server.directory)\n"
     )
     result = repository.run("-n", "4", "-rP")
     result.assert_outcomes(passed=8)

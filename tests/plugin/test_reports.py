@@ -334,7 +334,7 @@ def test_a_worker_that_crashed_and_a_server_that_died_are_told(repository):
         "def test_dies(tfserving):\n"
         "    import psutil\n"
         "    [server] = [p for p in psutil.process_iter(['cmdline']) if 'pytest_tfserving.server' in (p.info['cmdline'] or [])\n"
-        "                and any(str(tfserving._server._directory) in part for part in p.info['cmdline'])]\n"
+        "                and any(str(tfserving._server.directory) in part for part in p.info['cmdline'])]\n"
         "    server.kill()\n"
         "    tfserving.rest.predict(inputs={'x': [1.0]})\n"
     )

@@ -106,6 +106,17 @@ def test_an_isolated_server_does_not_stay(repository, leases):
     assert leases.kept() == []
 
 
+def test_a_selection_of_the_tests_finds_the_server_of_them_all(repository, leases):
+    shutil.copytree(repository.path / "exports" / "half_plus_two", repository.path / "exports" / "other")
+    repository.test_file(
+        "def test_model(tfserving): ...\n\n@pytest.mark.tfserving('exports/other')\ndef test_other(tfserving): ...\n"
+    )
+    repository.run(REUSE).assert_outcomes(passed=2)
+    for selection in ("test_model", "test_other", "test_"):
+        assert "reused" in served_by(repository.run(REUSE, "-k", selection))
+    assert len(leases.kept()) == 1
+
+
 def test_a_new_export_is_what_is_tested(repository, leases):
     repository.test_file(PREDICTS)
     repository.run(REUSE).assert_outcomes(passed=1)
@@ -203,7 +214,7 @@ def test_a_failure_does_not_quote_the_log_of_another_run(repository, leases):
         "    print('LOG', repr(tfserving.logs()))\n"
         "    if os.environ.get('KILL'):\n"
         "        import psutil\n"
-        "        directory = str(tfserving._server._directory)\n"
+        "        directory = str(tfserving._server.directory)\n"
         "        [server] = [p for p in psutil.process_iter(['cmdline']) if directory in ' '.join(p.info['cmdline'] or ()) and 'pytest_tfserving.server' in p.info['cmdline']]\n"
         "        server.kill()\n"
         "        tfserving.rest.predict(inputs={'x': [0.0]})\n"

@@ -16,7 +16,7 @@ import json, pathlib, pytest
 @pytest.fixture(autouse=True)
 def noted(request, tfserving):
     with open("servers", "a") as file:
-        file.write(json.dumps([request.node.name, tfserving.name, str(tfserving._server._directory)]) + "\\n")
+        file.write(json.dumps([request.node.name, tfserving.name, str(tfserving._server.directory)]) + "\\n")
 """
 
 

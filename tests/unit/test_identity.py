@@ -10,7 +10,7 @@ import pytest
 
 from pytest_tfserving.backends import identity
 from pytest_tfserving.backends.base import ServableSpec, ServerSpec
-from pytest_tfserving.backends.identity import differences, identity_of, key_of
+from pytest_tfserving.backends.identity import differences, identity_of, is_superseded, key_of, serves_others
 
 LARGE = b"x" * (identity._MOST_BYTES_READ + 1)
 
@@ -158,10 +158,17 @@ def test_an_identity_may_be_anything(export, old):
     assert differences(json.loads(json.dumps(new)), new) == []
 
 
-def test_versions_of_one_export_share_a_key_and_other_things_do_not(export, tmp_path):
+@pytest.mark.parametrize("models", [5, {}, {"m": None}, {"m": [1]}, {"m": [[], [5]]}, {"m": [[], [[1, 2]]]}])
+def test_models_may_be_anything(export, models):
+    new = identity_of(spec_of(export))
+    old = {**new, "the models": models}
+    assert differences(old, new) == ["the models"]
+    assert is_superseded(old, new) in (True, False)
+
+
+def test_a_key_is_of_a_server_whatever_it_serves(export, tmp_path):
     key = key_of(spec_of(export))
-    assert key == key_of(spec_of(export.with_name("2"), number=2))
-    assert key != key_of(spec_of(tmp_path / "other" / "m" / "1"))
+    assert key == key_of(spec_of(tmp_path / "other" / "m" / "1"))
     assert key != key_of(spec_of(export, args=("--enable_batching",)))
     assert key != key_of(spec_of(export, backend="binary"))
 
@@ -170,3 +177,63 @@ def test_an_editor_and_a_terminal_do_not_take_each_others_servers_for_outdated(e
     key = key_of(spec_of(export))
     monkeypatch.setenv("LANG", "tlh_KL.UTF-8")
     assert key != key_of(spec_of(export))
+
+
+class TestModels:
+    """An old server and a wanted one, by their models: NAME is at the path of its own, NAME@N is its version N."""
+
+    @pytest.fixture
+    def identity_with(self, tmp_path):
+        def identity_with(models, elsewhere=()):
+            specs = []
+            for model in models.split():
+                name, _, number = model.partition("@")
+                directory = tmp_path / ("elsewhere" if name in elsewhere else "exports") / name / (number or "1")
+                if not directory.exists():
+                    directory.mkdir(parents=True)
+                    (directory / "saved_model.pb").touch()
+                specs.append(ServableSpec(name, ((int(number or 1), str(directory)),)))
+            # What a lease's file gave back.
+            return json.loads(json.dumps(identity_of(ServerSpec("embedded", sys.executable, tuple(specs)))))
+
+        return identity_with
+
+    @pytest.mark.parametrize(
+        ("served", "wanted", "is_fit", "others", "superseded"),
+        [
+            ("a", "a", True, False, True),
+            ("a b", "b a", True, False, True),
+            ("a b", "a", True, True, False),
+            ("a", "a b", False, None, True),
+            ("a", "b", False, None, False),
+            ("a b", "b c", False, None, False),
+            ("a@1", "a@2", False, None, True),
+            ("a@1 b", "a@2", False, None, True),
+        ],
+    )
+    def test_one_that_serves_more_is_fit_and_one_that_serves_less_is_superseded(
+        self, identity_with, served, wanted, is_fit, others, superseded
+    ):
+        old, new = identity_with(served), identity_with(wanted)
+        assert (not differences(old, new)) is is_fit
+        if is_fit:
+            assert serves_others(old, new) is others
+        assert is_superseded(old, new) is superseded
+
+    def test_a_model_of_that_name_elsewhere_is_another_matter(self, identity_with):
+        old, new = identity_with("a b", elsewhere=["a"]), identity_with("a b")
+        assert differences(old, new) == ["the models"]
+        assert not is_superseded(old, new)
+
+    def test_a_model_that_was_written_anew_supersedes_the_server_of_it_alone(self, identity_with, tmp_path):
+        with_a, with_b = identity_with("a c"), identity_with("b c")
+        (tmp_path / "exports" / "a" / "1" / "saved_model.pb").write_bytes(b"new")
+        new = identity_with("a b")
+        assert is_superseded(with_a, new)
+        assert not is_superseded(with_b, new)
+        assert not differences(with_a, identity_with("c"))
+
+    @pytest.mark.parametrize("part", ["the program", "the flags", "the environment", "this machine"])
+    def test_of_what_else_has_changed_nothing_is_wanted_any_more(self, identity_with, part):
+        old, new = identity_with("a b"), identity_with("c")
+        assert is_superseded({**old, part: ["other"]}, new)
