@@ -8,7 +8,6 @@ takes them from nobody who uses them.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -18,7 +17,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_tfserving.backends import keeper
 from pytest_tfserving.backends.base import ServerSpec
@@ -33,67 +32,14 @@ from pytest_tfserving.backends.identity import (
 )
 from pytest_tfserving.backends.lease import Connection, LeasedServer, NoKeeperError, retire
 from pytest_tfserving.backends.lease_directory import WITHOUT, private_directory, root_of_leases
-from pytest_tfserving.backends.lease_keeper import RETIRED, SOCKET
+from pytest_tfserving.backends.lease_keeper import SOCKET
+from pytest_tfserving.backends.lease_record import KeptLease, Lease
 from pytest_tfserving.backends.lock import held, is_held
 from pytest_tfserving.errors import BackendError
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
-LEASE = "lease.json"
-
-# A server gets some to end by itself, and a container some more.
-STOP_SECONDS = 30.0
-STATUS_SECONDS = 3.0
-
-
-class Lease(NamedTuple):
-    """A directory of a leased server: its name, key and identity as far as its file can be read."""
-
-    directory: Path
-    key: str | None
-    identity: Any
-
-    @property
-    def is_retired(self) -> bool:
-        """Whether it is known that nobody new may use it."""
-        return (self.directory / RETIRED).exists()
-
-    def spec(self) -> ServerSpec | None:
-        """What it was asked to be; None where that cannot be read."""
-        with suppress(OSError, ValueError, TypeError, LookupError):
-            return ServerSpec.from_json((self.directory / keeper.SPEC).read_text(encoding="utf-8"))
-        return None
-
-    def addresses(self) -> dict[str, Any]:
-        """Where it answers, as server.json has it; empty where that is not there or cannot be read."""
-        with suppress(OSError, ValueError, TypeError):
-            return dict(json.loads((self.directory / keeper.SERVER).read_text(encoding="utf-8")))
-        return {}
-
-
-class KeptLease(NamedTuple):
-    """A leased server that somebody keeps, and what its keeper has said; see lease_keeper.py for the status."""
-
-    directory: Path
-    spec: ServerSpec | None
-    addresses: dict[str, Any]
-    status: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """What the list calls it."""
-        return self.directory.name
-
-    def stop(self, seconds: float = STOP_SECONDS) -> str | None:
-        """Stops the server and waits until it has ended; the problem where it has not."""
-        try:
-            with closing(Connection(self.directory)) as connection:
-                connection.say(want="stop")
-                connection.answer(seconds)
-        except NoKeeperError as error:
-            # A connection that broke is a keeper that has ended meanwhile.
-            return f"not stopped: {error}" if is_held(self.directory / keeper.LOCK) else None
-        return None
+_STATUS_SECONDS = 3.0
 
 
 class Leases:
@@ -152,11 +98,7 @@ class Leases:
 
     def _all(self) -> Iterator[Lease]:
         for directory in sorted(path for path in self.root.iterdir() if path.is_dir()):
-            key, identity = None, None
-            with suppress(OSError, ValueError, TypeError, LookupError):
-                document = json.loads((directory / LEASE).read_text(encoding="utf-8"))
-                key, identity = str(document["key"]), document["identity"]
-            yield Lease(directory, key, identity)
+            yield Lease.at(directory)
 
     def _find(
         self, key: str, identity: Identity, seconds: float, run: str, unfit: Collection[Path]
@@ -190,7 +132,7 @@ class Leases:
         directory = Path(tempfile.mkdtemp(prefix="", dir=self.root))
         try:
             (directory / keeper.SPEC).write_text(spec.to_json(), encoding="utf-8")
-            (directory / LEASE).write_text(json.dumps({"key": key, "identity": identity}), encoding="utf-8")
+            Lease(directory, key, identity).write()
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
                 listener.bind(str(directory / SOCKET))
                 listener.listen(128)
@@ -214,7 +156,7 @@ def _remove_if_dead(lease: Lease) -> None:
 def _status(connection: Connection) -> dict[str, Any]:
     try:
         connection.say(want="status")
-        return connection.answer(STATUS_SECONDS)
+        return connection.answer(_STATUS_SECONDS)
     except NoKeeperError:
         return {"state": "no answer"}
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_tfserving.backends.lease import duration
-from pytest_tfserving.backends.leases import KeptLease, Leases
+from pytest_tfserving.backends.lease_record import KeptLease
+from pytest_tfserving.backends.leases import Leases
 from pytest_tfserving.commands.plainly import plainly
 from pytest_tfserving.commands.stdout import print_out
 from pytest_tfserving.errors import SpecError

@@ -21,7 +21,8 @@ from pytest_tfserving.backends.base import ServableSpec, ServerSpec
 from pytest_tfserving.backends.identity import identity_of
 from pytest_tfserving.backends.lease import Connection, NoKeeperError
 from pytest_tfserving.backends.lease_directory import private_directory, root_of_leases
-from pytest_tfserving.backends.leases import LEASE, Leases
+from pytest_tfserving.backends.lease_record import LEASE
+from pytest_tfserving.backends.leases import Leases
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
 from tests.conftest import MODELS, processes_of, wait_until
 
