@@ -25,7 +25,7 @@ demo: $(READY)
 	"$(BIN)/python" -m pytest example_models --tfserving-backend embedded -v
 
 test: $(READY)
-	"$(BIN)/python" -m pytest -n 2
+	"$(BIN)/python" -m pytest -n 2 --dist worksteal
 
 test-quick: $(READY)
 	"$(BIN)/python" -m pytest -q tests/unit

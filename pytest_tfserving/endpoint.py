@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from pytest_tfserving.errors import SpecError
@@ -10,8 +10,7 @@ from pytest_tfserving.errors import SpecError
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Addresses of one model server; either may be missing where a server was only addressed.
 
     rest_url is a base such as `http://127.0.0.1:8501`, without a trailing slash; grpc_target is what gRPC calls a
@@ -67,8 +66,7 @@ def _is_url(text: str) -> bool:
         return False
 
 
-@dataclass(frozen=True)
-class Servable:
+class Servable(NamedTuple):
     """Which model of a server a client asks for: its name, and one version or label, or the newest."""
 
     name: str

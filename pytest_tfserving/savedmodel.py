@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from pytest_tfserving import checkpoint
@@ -66,8 +65,8 @@ def read_saved_model(directory: Path) -> tf.SavedModel:
         if file == binary:
             saved_model = tf.SavedModel.FromString(binary.read_bytes())
         else:
-            saved_model = text_format.Parse(text.read_bytes(), tf.SavedModel(), allow_unknown_field=True)
-    except (DecodeError, text_format.ParseError) as error:
+            saved_model = _parse_text(text.read_bytes())
+    except DecodeError as error:
         raise ExportError(
             f"{file} ({size} bytes) does not parse as a SavedModel: it is cut short or damaged "
             f"({error}). Copy the export whole, or export it again"
@@ -77,6 +76,15 @@ def read_saved_model(directory: Path) -> tf.SavedModel:
     if not saved_model.meta_graphs:
         raise ExportError(f"{file} holds no graph: it is empty or cut short")
     return saved_model
+
+
+def _parse_text(text: bytes) -> tf.SavedModel:
+    from google.protobuf import text_format  # few exports are text
+
+    try:
+        return text_format.Parse(text, tf.SavedModel(), allow_unknown_field=True)
+    except text_format.ParseError as error:
+        raise DecodeError(str(error)) from error
 
 
 def find_graph(saved_model: tf.SavedModel, tags: Collection[str], directory: Path) -> tf.MetaGraphDef:

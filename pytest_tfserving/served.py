@@ -104,6 +104,12 @@ class Served:
         """All that the server has written in this run so far; empty for one that was only addressed."""
         return self._server.logs() if self._server else ""
 
+    @property
+    def has_asked(self) -> bool:
+        """Whether the model may have been run through one of the clients."""
+        made = [self.__dict__.get(name) for name in ("rest", "grpc")]
+        return any(client.has_asked for client in made if client)
+
     def check_alive(self, doing: str = "during the run", within: float = 0.0) -> None:
         """Raises ServerDiedError, with the end of its log, where the server has ended by itself.
 

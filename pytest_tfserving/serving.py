@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
 from pytest_tfserving.backends.base import ServableSpec, ServerSpec, Started
 from pytest_tfserving.backends.choose import Choice, choose
 from pytest_tfserving.backends.identity import files_size
 from pytest_tfserving.backends.run import KeptServer, Run
+from pytest_tfserving.clients.loading import load
 from pytest_tfserving.endpoint import Endpoint, Servable
-from pytest_tfserving.errors import BackendError, ExportError, SpecError, StartupError, TFServingError
+from pytest_tfserving.errors import BackendError, ExportError, ServerDiedError, SpecError, StartupError, TFServingError
 from pytest_tfserving.exports import CheckedExport, Exports
 from pytest_tfserving.options import Settings
 from pytest_tfserving.serve_request import ModelRequest, ServeRequest
@@ -48,6 +49,7 @@ class Serving:
         self._outcomes: dict[ServeRequest, dict[str, Served] | TFServingError] = {}
         self._shared: dict[ServeRequest, ServeRequest] = {}
         self._asked: set[ServeRequest] = set()
+        self._last_shared: ServeRequest | None = None
         self._served_specs: dict[ServeRequest, tuple[ServableSpec, ...]] = {}
         self._started_ahead: list[KeptServer] = []
         self.requested: set[str] = set()
@@ -90,8 +92,8 @@ class Serving:
 
         Raises ExportError before anything is started where an export cannot be served, BackendError and StartupError
         where no server comes up; the same error again for the same request. Raises ServerDiedError, with the end of the
-        log, where the server has ended since. Where it was shared, the next to ask gets one of its own; so does who
-        asks for the first time when its exports have been written anew since the server was asked for.
+        log, where the server has ended since. Where it was shared, the next to ask gets another (_part); who asks for
+        the first time when its exports have been written anew since the server was asked for gets one of its own.
         """
         self.requested.update(model.servable.name for model in request.models if not model.fixed)
         if request not in self._asked:
@@ -107,6 +109,7 @@ class Serving:
                 raise
             self._part(whole, error)
             return self.serve(request)
+        self._last_shared = request
         return {model.servable.name: served[model.servable.name] for model in request.models}
 
     def _serve_once(self, request: ServeRequest) -> dict[str, Served]:
@@ -119,7 +122,7 @@ class Serving:
             self._outcomes[request] = outcome
         if isinstance(outcome, TFServingError):
             raise outcome.with_traceback(None)  # it is raised again and again, and would collect all of their frames
-        for served in outcome.values():
+        for served in islice(outcome.values(), 1):  # all of a request's models are on one server
             served.check_alive()
         return outcome
 
@@ -139,9 +142,14 @@ class Serving:
             self._say(f"{first}; each of its {len(whole.models)} models is served alone")
 
     def _is_blamed(self, request: ServeRequest, error: TFServingError) -> bool:
-        """Whether an error of a shared server is known to be of a request's own models."""
+        """Whether an error of a shared server is of a request's own models, as far as is known.
+
+        The end of a server is of the request that was served last, where no other process could ask the server too.
+        """
         if isinstance(error, ExportError):
             return not self._is_small(request)
+        if isinstance(error, ServerDiedError):
+            return request == self._last_shared and not self._run().is_joined
         blamed = _BLAMED.findall(str(error)) if isinstance(error, StartupError) else ()
         return any(model.servable.name in blamed for model in request.models)
 
@@ -212,8 +220,7 @@ class Serving:
         else:
             server, checked = self._start(request)
             self._served_specs[request] = server.spec.models
-            for transport in self.settings.transports:  # loaded while the server starts
-                import_module(f"pytest_tfserving.clients.{transport}")
+            load(self.settings.transports)  # while the server starts
             started = server.wait_started(self._say)
         return [
             self._wait_available(model.servable, started, found, server)

@@ -52,6 +52,11 @@ class Session:
         return bool(self.settings.report or self.settings.json or os.environ.get("GITHUB_STEP_SUMMARY"))
 
     @property
+    def is_worker(self) -> bool:
+        """Whether this is a worker of pytest-xdist, whose run others share."""
+        return self._run_directory is not None
+
+    @property
     def run(self) -> Run:
         """The run, begun or joined when it is first needed."""
         if self._run is None:
@@ -164,6 +169,8 @@ class Session:
         """Closes the clients and leaves the run; its servers end with the last process that leaves."""
         for reference in self._references.values():
             reference.close()
+        if self._run:
+            self._run.leave()  # its servers end while the clients are closed
         if self._serving:
             self._serving.close()
         if self._run:

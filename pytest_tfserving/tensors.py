@@ -233,6 +233,8 @@ def rows_to_columns(rows: Sequence[Any], names: Sequence[str]) -> dict[str, list
     """
     if len(names) == 1:
         only = names[0]
+        if not any(issubclass(kind, dict) for kind in set(map(type, rows))):
+            return {only: list(rows)}
         return {only: [row[only] if isinstance(row, dict) and set(row) == {only} else row for row in rows]}
     for index, row in enumerate(rows):
         if not isinstance(row, dict):

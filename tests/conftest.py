@@ -33,8 +33,10 @@ def no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_plugin_that_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """hypothesis takes most of a second of every pytest that a test starts, and no such test uses it."""
+def no_plugin_that_is_not_needed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """hypothesis takes more of a pytest that a test starts than pytest itself, and no such test uses its plugin."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # which forgets the variable when it is made
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
 
 
@@ -110,6 +112,12 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def suspend(process: psutil.Process) -> None:
+    """Stops a process until it is resumed. Until one of its threads has taken the signal, the others go on."""
+    process.suspend()
+    assert wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
 
 
 @pytest.fixture

@@ -29,11 +29,13 @@ IMAGES = ROOT / "docs" / "images"
 MODELS = ("half_plus_two", "mnist", "image_bytes", "keras_export")
 DIGITS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "sevens", "eights", "nines")
 
-# Name, width and height in CSS pixels, theme.
+# Name, width and height in CSS pixels, theme, the section that is at the top.
 SHOTS = (
-    ("report-light", 1200, 1780, "light"),
-    ("report-dark", 1200, 1780, "dark"),
-    ("report-phone", 390, 844, "light"),
+    ("report-light", 1200, 1780, "light", ""),
+    ("report-dark", 1200, 1780, "dark", ""),
+    ("report-phone", 390, 844, "light", ""),
+    ("report-latency-light", 1200, 860, "light", "latency"),
+    ("report-latency-dark", 1200, 860, "dark", "latency"),
 )
 
 TESTS = """
@@ -44,6 +46,12 @@ pytestmark = pytest.mark.tfserving("exports/mnist")
 
 @pytest.mark.tfserving_golden("goldens/handwriting", outputs={"scores": {"argmax": True, "differing": 0.01}})
 def test_handwriting(): ...
+
+
+@pytest.mark.tfserving_latency(
+    against="exports/before", at_most=3, p99="5s", request="goldens/handwriting", signature="predict_images"
+)
+def test_no_slower(): ...
 """
 
 
@@ -61,6 +69,7 @@ def make_report(directory: Path) -> Path:
     for name in MODELS:
         shutil.copytree(ROOT / "example_models" / name, directory / name, dirs_exist_ok=True)
     write_handwriting(directory / "mnist")
+    shutil.copytree(directory / "mnist" / "exports" / "mnist", directory / "mnist" / "exports" / "before")
     pytest(directory, "--tfserving-update=changed", fails=False)
     export_anew(directory / "mnist", "2 * SHARPNESS * digits.T", "2 * SHARPNESS * retrained(digits).T")
     pytest(directory, "--tfserving-report=report.html", fails=True)
@@ -132,8 +141,8 @@ def photograph(page: Path, target: Path) -> None:
             options.add_argument(f"--{argument}")
         driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
         try:
-            for name, width, height, theme in SHOTS:
-                picture = Image.open(io.BytesIO(shoot(driver, page, width, height, theme))).convert("RGB")
+            for name, *shot in SHOTS:
+                picture = Image.open(io.BytesIO(shoot(driver, page, *shot))).convert("RGB")
                 file = target / f"{name}.png"
                 picture.quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
                 print(f"{file}: {file.stat().st_size // 1000} KB")
@@ -141,14 +150,15 @@ def photograph(page: Path, target: Path) -> None:
             driver.quit()
 
 
-def shoot(driver: Any, page: Path, width: int, height: int, theme: str) -> bytes:
-    """A PNG of the page from its top; phones have two pixels a CSS pixel."""
+def shoot(driver: Any, page: Path, width: int, height: int, theme: str, section: str) -> bytes:
+    """A PNG of the page from its top or a section's; phones have two pixels a CSS pixel."""
     phone = width < 500
     command = driver.execute_cdp_cmd
     command("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
     size = {"width": width, "height": height, "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
     command("Emulation.setDeviceMetricsOverride", size)
-    driver.get(page.resolve().as_uri())
+    driver.get("about:blank")  # where only what follows the # is another, a page is not loaded anew
+    driver.get(f"{page.resolve().as_uri()}#{section}")
     return base64.b64decode(command("Page.captureScreenshot", {"format": "png"})["data"])
 
 

@@ -13,9 +13,6 @@ from pytest_tfserving.errors import GoldenError, RequestError, TensorError
 from pytest_tfserving.golden.check import Outcome, Predictor, check_case
 from pytest_tfserving.golden.provenance import describe_run
 from pytest_tfserving.golden.store import Case
-from pytest_tfserving.report.generated import expected_refusal_failure
-from pytest_tfserving.report.golden_sets import case_failure
-from pytest_tfserving.report.goldens import View, baseline_failure, golden_failure
 from pytest_tfserving.tensors import Array
 
 # Why a case has no outcome: it cannot be sent or compared, or the server refuses it.
@@ -108,6 +105,10 @@ class GoldenCases:
         self._subject.evidence.append(evidence)
 
     def _failure(self, outcome: Outcome) -> str:
+        from pytest_tfserving.report.generated import expected_refusal_failure
+        from pytest_tfserving.report.golden_sets import case_failure
+        from pytest_tfserving.report.goldens import View, baseline_failure, golden_failure
+
         node_id, against = self._subject.node_id, self.baseline_name
         name, what = self.served.name, self.what
         if outcome.refusal:

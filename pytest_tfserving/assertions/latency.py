@@ -16,10 +16,15 @@ from pytest_tfserving.golden.exact import read_tensor
 from pytest_tfserving.golden.sample import sample_of
 from pytest_tfserving.golden.store import Case, find_files, read_cases
 from pytest_tfserving.latency.measure import measure, measure_against
-from pytest_tfserving.latency.result import LatencyResult
+from pytest_tfserving.latency.result import Before, LatencyResult
 from pytest_tfserving.report.latency import Place, latency_failure, latency_line, unclear_line
 from pytest_tfserving.schema import DEFAULT_SIGNATURE, Signature
 from pytest_tfserving.served import Served
+from pytest_tfserving.session import Session
+from pytest_tfserving.warmup_file import WARMUP_FILE
+from pytest_tfserving.warmup_requests import read_warmup_content
+
+_NO_WARMUP = "enable_model_warmup=false"
 
 # A process that has closed its connections is gone a moment later.
 _SECONDS_TO_END = 1.0
@@ -48,15 +53,19 @@ def check_latency(subject: Subject, check: LatencyCheck) -> str | None:
 
     with ExitStack() as stack:
         try:
+            before = [_before(subject, each, signature.name) for each in (served, beside) if each]
             send = stack.enter_context(closing(sender(served)))
+            send.connect()
             if beside is None:
                 result = measure(send, check.plan)
             else:
                 other = stack.enter_context(closing(sender(beside)))
+                other.connect()
                 result = measure_against(send, other, check.plan, check.budget)
         except RequestError as error:
             subject.note(f"latency {transport}", held=False)
             return f"latency of {place}: the first request was not answered: {error}"
+    result = result.after(*before)
     rows = result.rows(check.plan, check.budget)
     held = all(row.standing != "failed" for row in rows)
     if held:  # requests that may fail may not end the server
@@ -75,7 +84,22 @@ def check_latency(subject: Subject, check: LatencyCheck) -> str | None:
     }
     subject.session.tally.measured.append(latency_line(result, check.plan, place))
     subject.notes += [unclear_line(row, place) for row in rows if row.standing == "unclear"]
-    return None if held else latency_failure(result, rows, check.plan, place, _workers())
+    return None if held else latency_failure(result, rows, check.plan, place, _workers(subject.session))
+
+
+def _before(subject: Subject, served: Served, signature_name: str) -> Before:
+    """What the model has answered so far, as far as this process can know."""
+    if served.backend == "remote":
+        return Before()
+    settings, request = subject.session.settings, subject.request
+    shared = served.reused or subject.session.is_worker  # others may have asked
+    asked = True if served.has_asked else None if shared else False
+    if _NO_WARMUP in (argument.lstrip("-") for argument in (*settings.server_arg, *request.server_args)):
+        return Before(0, asked)
+    assert served.export_directory is not None  # it was started here
+    content = read_warmup_content(served.export_directory / WARMUP_FILE)
+    warmups = content.requests if content else ()
+    return Before(sum(each.method == "Predict" and each.signature == signature_name for each in warmups), asked)
 
 
 def _check_alive(served: Served, result: LatencyResult) -> None:
@@ -85,9 +109,9 @@ def _check_alive(served: Served, result: LatencyResult) -> None:
     served.check_alive("while its answers were timed", within=_SECONDS_TO_END if no_answer else 0.0)
 
 
-def _workers() -> int:
-    """How many tests run at a time (pytest-xdist)."""
-    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+def _workers(session: Session) -> int:
+    """How many tests run at a time (pytest-xdist). A pytest that a worker's test has started inherits the variable."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) if session.is_worker else 1
 
 
 def _requests(check: LatencyCheck, signature: Signature, transport: str) -> list[Request]:

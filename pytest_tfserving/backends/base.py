@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pytest_tfserving.endpoint import Endpoint
 
@@ -21,8 +20,8 @@ TEST_SERVER_ARGS = (
 )
 
 
-@dataclass(frozen=True)
-class ServableSpec:
+# Named tuples rather than dataclasses: a server waits for its keeper, half of whose imports these would be.
+class ServableSpec(NamedTuple):
     """One model of a server: its name, the SavedModel directory of each version served, its version labels.
 
     `stamp` tells the files as they are from those that may be written in their place (identity.files_stamp).
@@ -34,8 +33,7 @@ class ServableSpec:
     stamp: str = ""
 
 
-@dataclass(frozen=True)
-class ServerSpec:
+class ServerSpec(NamedTuple):
     """A server as it is asked for. Equal specifications share one server in a run.
 
     `program` is the image for docker, the executable for binary, the interpreter for embedded. One that is `isolated`
@@ -57,7 +55,7 @@ class ServerSpec:
 
     def to_json(self) -> str:
         """The specification as JSON, in a stable order."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps({**self._asdict(), "models": [model._asdict() for model in self.models]}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> ServerSpec:
@@ -83,8 +81,7 @@ class ServerSpec:
         return [f"--model_config_file={config_file}", *TEST_SERVER_ARGS, *tags, *self.args]
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """A server that answers or soon will: its endpoint, and what made it (for the header, goldens and leftovers)."""
 
     endpoint: Endpoint

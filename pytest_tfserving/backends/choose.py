@@ -77,16 +77,11 @@ def _first_of_all(image: str, binary: str | None, has_address: bool) -> Choice:
 def _why_not_docker(image: str) -> str | None:
     if docker_engine.configured_address() is None:
         return "no engine"
-    from docker.errors import DockerException
-
     try:
-        client = docker_engine.connect().client
-        client.images.get(image)
+        found = docker_engine.image_id(image)
     except BackendError:
         return f"no engine answers at {docker_engine.configured_address()}"
-    except DockerException:
-        return f"image {image} is not there"
-    return None
+    return None if found else f"image {image} is not there"
 
 
 def _why_not_embedded() -> str | None:

@@ -52,6 +52,28 @@ def connect() -> Any:
     return client
 
 
+def image_id(image: str) -> str | None:
+    """The short id of an image, as docker-py has it; None where the engine has none of that name.
+
+    pytest's own process asks this, and waits: an engine at a local socket is asked without the client library, whose
+    import takes many times as long as the answer. Raises BackendError where no engine answers.
+    """
+    address = configured_address() or ""
+    if address.startswith("unix://"):
+        from pytest_tfserving.backends import docker_socket
+
+        try:
+            return docker_socket.image_id(address.removeprefix("unix://"), image)
+        except (OSError, ValueError) as error:
+            raise BackendError(f"no container engine answers at {address} ({_reason(error)})") from error
+    from docker.errors import DockerException
+
+    try:
+        return str(connect().client.images.get(image).short_id)
+    except DockerException:
+        return None
+
+
 @dataclass(frozen=True)
 class Reach:
     """How this process gets at a container's ports.

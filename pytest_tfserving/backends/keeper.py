@@ -28,6 +28,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pytest_tfserving.backends import signals
 from pytest_tfserving.backends.base import Launcher, Say, Server, ServerSpec
 from pytest_tfserving.backends.lock import held
 from pytest_tfserving.errors import TFServingError
@@ -42,6 +43,7 @@ def main(run: Path, directory: Path, alive: int, keepers: int) -> None:
     """Keeps one server until the run is over."""
     # Ctrl-C is pytest's business; a keeper outlives it for as long as pytest's own teardown takes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _give_up)  # a container would stay
     os.set_blocking(alive, True)
     for descriptor in (alive, keepers):
         os.set_inheritable(descriptor, False)  # the server must not hold them: they stand for this process
@@ -55,6 +57,10 @@ def main(run: Path, directory: Path, alive: int, keepers: int) -> None:
 
 class _RunIsOverError(BaseException):
     """Raised in the midst of a start, however far it has come: nobody waits for it any more."""
+
+
+def _give_up(*_: object) -> None:
+    raise _RunIsOverError
 
 
 def keep(directory: Path, wait_until_over: Callable[[], None], when_started: Callable[[], None]) -> None:
@@ -80,26 +86,25 @@ def _keep(directory: Path, wait_until_over: Callable[[], None], when_started: Ca
         run_is_over.set()
         signal.pthread_kill(main_thread, signal.SIGUSR1)
 
-    def give_up(*_: object) -> None:
-        raise _RunIsOverError
-
-    signal.signal(signal.SIGUSR1, give_up)
-    threading.Thread(target=wait_for_the_run, daemon=True).start()
-    server = _start(directory)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    when_started()
-    if server is None:
-        run_is_over.wait()  # failed.json is there for those who still come
-        return
-
-    def wait_for_the_server() -> None:
+    def wait_for_the_server(server: Server) -> None:
         how = server.wait()
         if not run_is_over.is_set():  # afterwards the directory is being removed, and nobody is left to read
             write(directory / ENDED, {"how": how})
 
-    threading.Thread(target=wait_for_the_server, daemon=True).start()
-    run_is_over.wait()
-    server.stop()
+    signal.signal(signal.SIGUSR1, _give_up)
+    threading.Thread(target=wait_for_the_run, daemon=True).start()
+    server = None
+    try:
+        server = _start(directory)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        when_started()
+        if server is not None:  # else failed.json is there for those who still come
+            threading.Thread(target=wait_for_the_server, args=(server,), daemon=True).start()
+        run_is_over.wait()
+    finally:
+        if server is not None:
+            with signals.put_off():
+                server.stop()
 
 
 def _start(directory: Path) -> Server | None:

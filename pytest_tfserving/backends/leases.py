@@ -211,12 +211,6 @@ def _is_of_the_same_image(spec: ServerSpec, server: LeasedServer) -> bool:
     """Whether an image's name still means what a container was made of."""
     if spec.backend != "docker":
         return True
-    from docker.errors import DockerException
+    from pytest_tfserving.backends import docker_engine
 
-    from pytest_tfserving.backends.docker_engine import connect
-
-    try:
-        image = connect().client.images.get(spec.program)
-    except DockerException:
-        return False
-    return server.image_id == str(image.short_id)
+    return server.image_id == docker_engine.image_id(spec.program)

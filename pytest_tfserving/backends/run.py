@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
+_PREFIX = "pytest-tfserving-"
 _LOG_LINES = 25
 _STOP_SECONDS = 20.0
+_SECONDS_TO_BEGIN = 60.0
 
 
 class Run:
@@ -56,16 +58,22 @@ class Run:
         os.close(reader)
         self._started: list[subprocess.Popen[bytes]] = []
         self._leased: dict[str, LeasedServer] = {}
+        self._closed = False
 
     @classmethod
     def begin(cls) -> Run:
         """A new run, owned by this process."""
-        return cls(Path(tempfile.mkdtemp(prefix="pytest-tfserving-")), owner=True)
+        return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)), owner=True)
 
     @classmethod
     def join(cls, directory: Path) -> Run:
         """The run that another process has begun."""
         return cls(directory, owner=False)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether another process has begun the run: then others may ask the same servers."""
+        return not self._owner
 
     def server(self, spec: ServerSpec) -> KeptServer:
         """The server of a specification: started now where nobody in the run has started it yet."""
@@ -88,14 +96,21 @@ class Run:
             self._leased[spec.fingerprint] = server
         return server
 
-    def close(self) -> None:
-        """Leaves the run; its owner also waits until all servers are gone. Safe to call twice."""
+    def leave(self) -> None:
+        """Leaves the run, whose servers end with the last process that does. Safe to call twice."""
         if self._alive < 0:
             return
         os.close(self._alive)
         self._alive = -1
         for server in self._leased.values():
             server.close()
+
+    def close(self) -> None:
+        """Leaves the run; its owner also waits until all servers are gone. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self.leave()
         for process in self._started:
             process.returncode = 0  # it outlives this process by design; Popen would warn that it was not waited for
         if not self._owner:
@@ -103,6 +118,7 @@ class Run:
         self._wait_for_keepers()
         os.close(self._keepers)
         shutil.rmtree(self.directory, ignore_errors=True)
+        _remove_left_behind(self.directory.parent)
 
     def _start_keeper(self, directory: Path) -> None:
         alive = os.open(self.directory / keeper.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
@@ -136,6 +152,29 @@ class Run:
                 select.select([self._keepers], [], [], left)
             else:
                 return
+
+
+def _remove_left_behind(parent: Path) -> None:
+    """Removes the directories of runs whose processes were killed, and that had no keeper to do it.
+
+    That is so where all of its servers were leased. Younger ones may be about to begin.
+    """
+    for run in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # somebody else's, or no run's
+            is_young = abs(time.time() - run.stat().st_mtime) < _SECONDS_TO_BEGIN
+            if not is_young and _is_over(run) and not any(path.is_dir() for path in run.iterdir()):
+                shutil.rmtree(run, ignore_errors=True)
+
+
+def _is_over(run: Path) -> bool:
+    """Whether no process holds the run's FIFO for writing. Raises OSError where there is none."""
+    alive = os.open(run / keeper.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return os.read(alive, 1) == b""
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(alive)
 
 
 class KeptServer:

@@ -21,12 +21,15 @@ __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
 _PREDICTION, _MODEL = "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"
 PREDICT = f"/{_PREDICTION}/Predict"
+_RUN_NO_MODEL = ("GetModelStatus", "GetModelMetadata")
 
 _Answer = TypeVar("_Answer", bound=Message)
 
 
 class GrpcClient:
     """Calls one model of a server over gRPC. One channel is kept; every call has the timeout (seconds).
+
+    `has_asked` says whether the model may have been run through it: anything but its state or metadata was asked for.
 
     Several threads may call at once, and share the channel.
     """
@@ -38,6 +41,7 @@ class GrpcClient:
             raise BackendError(f"no gRPC address is known for {servable.name}; give one with --tfserving-grpc-target")
         self.target = endpoint.grpc_target
         self.servable = servable
+        self.has_asked = False
         self._timeout = timeout
         options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         if endpoint.is_local:
@@ -138,6 +142,7 @@ class GrpcClient:
         """The official PredictionServiceStub on this channel. Imports tensorflow_serving, so TensorFlow: seconds."""
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+        self.has_asked = True
         return prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
 
     def close(self) -> None:
@@ -187,6 +192,7 @@ class GrpcClient:
         self, service: str, method: str, request: Message, answer: type[_Answer], signature_name: str | None
     ) -> _Answer:
         path = f"/{service}/{method}"
+        self.has_asked |= method not in _RUN_NO_MODEL
         call = self._calls.get(path)
         if call is None:
             call = self._calls[path] = self.channel.unary_unary(

@@ -41,8 +41,13 @@ class PreparedGrpc:
         self._signature_name = signature_name
         self._call = client.channel.unary_unary(PREDICT)  # without serializers bytes are what is sent and received
 
+    def connect(self) -> None:
+        """Connects, and asks what runs no model: what the first call takes is the model's. Raises RequestError."""
+        self._client.status()
+
     def __call__(self, number: int) -> None:
         """Sends the request of a number, counted round. Raises RequestError."""
+        self._client.has_asked = True
         try:
             self._call(self._requests[number % len(self._requests)], timeout=self._client._timeout)
         except grpc.RpcError as error:
@@ -67,7 +72,8 @@ class PreparedRest:
         self._signature_name = signature_name
         url = urlsplit(client.base_url)
         self._host, self._port = url.hostname or "", url.port
-        self._path = f"{url.path}{client._model_path}:predict"
+        self._model_path = f"{url.path}{client._model_path}"
+        self._predict_path = f"{self._model_path}:predict"
         self._tls = None
         if url.scheme == "https":
             self._tls = ssl.create_default_context(
@@ -75,12 +81,24 @@ class PreparedRest:
             )
         self._free: list[http.client.HTTPConnection] = []
 
+    def connect(self) -> None:
+        """Connects, and asks what runs no model: what the first call takes is the model's. Raises RequestError."""
+        self._exchange("GET", self._model_path, None)
+
     def __call__(self, number: int) -> None:
         """Sends the request of a number, counted round. Raises RequestError."""
+        self._client.has_asked = True
+        self._exchange("POST", self._predict_path, self._requests[number % len(self._requests)])
+
+    def close(self) -> None:
+        """Closes the connections."""
+        while self._free:
+            self._free.pop().close()
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> None:
         connection = self._free.pop() if self._free else self._connect()
-        body = self._requests[number % len(self._requests)]
         try:
-            connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body is not None else {})
             response = connection.getresponse()
             content = response.read()
         except TimeoutError:
@@ -92,11 +110,6 @@ class PreparedRest:
         self._free.append(connection)
         if response.status != 200:
             raise self._client._refusal(response.status, response.reason, content, self._signature_name)
-
-    def close(self) -> None:
-        """Closes the connections."""
-        while self._free:
-            self._free.pop().close()
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._tls:

@@ -44,6 +44,8 @@ _CODE_OF_STATUS = {
 class RestClient:
     """Calls one model of a server over REST. Connections are kept and reused; every call has the timeout (seconds).
 
+    `has_asked` says whether the model may have been run through it: anything but a GET was sent.
+
     Several threads may call at once: each has a session of its own (requests' are not made for several), and all take
     their connections from the same pool.
     """
@@ -55,6 +57,7 @@ class RestClient:
             raise BackendError(f"no REST address is known for {servable.name}; give one with --tfserving-rest-url")
         self.base_url = endpoint.rest_url
         self.servable = servable
+        self.has_asked = False
         self._timeout = timeout
         self._trusts_env = not endpoint.is_local  # a proxy of the environment is not for this machine
         self._connections = HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS)
@@ -175,7 +178,7 @@ class RestClient:
         if context is not None:
             body["context"] = _features(context)
         path = f"{self._model_path}:{verb}"
-        results: list[Any] = self._call("POST", path, json.dumps(body).encode(), signature_name)["results"]
+        results: list[Any] = self._call("POST", path, _body(body), signature_name)["results"]
         return results
 
     def _predict_body(
@@ -191,13 +194,13 @@ class RestClient:
             raise TypeError("predict() takes either inputs= or instances=")
         body: dict[str, Any] = {"signature_name": signature_name}
         if inputs is not None and not fit:
-            body["inputs"] = _plain(inputs)
+            body["inputs"] = inputs
         elif inputs is not None:
             signature = self.schema.signatures.get(signature_name)
             body["inputs"] = {name: to_json(array) for name, array in fit_inputs(inputs, signature).items()}
         else:
-            body["instances"] = _plain(instances)
-        return json.dumps(body).encode()
+            body["instances"] = instances
+        return _body(body)
 
     def _refusal(self, status: int, reason: str, content: bytes, signature_name: str | None) -> RequestError:
         """An answer that is not OK, as the error that this client raises."""
@@ -232,6 +235,7 @@ class RestClient:
         return answer
 
     def _send(self, method: str, path: str, signature_name: str | None, **options: Any) -> requests.Response:
+        self.has_asked |= method != "GET"
         try:
             return self._session.request(method, self.base_url + path, **options)
         except requests.Timeout:
@@ -263,17 +267,18 @@ def _read_tensor(values: Any, signature: Signature, name: str) -> Array:
     return array
 
 
+def _body(request: Mapping[str, Any]) -> bytes:
+    """A request as JSON: arrays become lists, bytes become base64 objects."""
+    return json.dumps(request, default=_plain).encode()
+
+
 def _plain(value: Any) -> Any:
-    """A value of the row format as JSON: arrays become lists, bytes become base64 objects."""
+    """What json has no form for, in one that it has."""
     if isinstance(value, bytes):
         return base64_object(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
     if hasattr(value, "dtype"):  # an array or a scalar of numpy's
-        return to_json(value) if value.dtype.kind not in "OSU" else _plain(value.tolist())
-    return value
+        return to_json(value) if value.dtype.kind not in "OSU" else value.tolist()
+    raise TypeError(f"{type(value).__name__} {value!r:.60} cannot be sent as JSON")
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
@@ -286,7 +291,7 @@ def _json_object(content: bytes) -> dict[str, Any]:
 
 
 def _features(features: Features) -> dict[str, Any]:
-    return {name: _plain(plain_values(name, value)) for name, value in features.items()}
+    return {name: plain_values(name, value) for name, value in features.items()}
 
 
 def _cause(error: BaseException) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from pytest_tfserving.contracts.check import ExpectedSignature
-from pytest_tfserving.contracts.promises import Promises
-from pytest_tfserving.findings import Policy
-from pytest_tfserving.golden.output_rule import OutputRule
-from pytest_tfserving.golden.store import Case
 from pytest_tfserving.golden.tolerance import Tolerance
-from pytest_tfserving.latency.plan import Budget, Plan
 from pytest_tfserving.schema import DEFAULT_SIGNATURE
+
+if TYPE_CHECKING:  # a check of one kind does without what the others are made of
+    from pytest_tfserving.contracts.check import ExpectedSignature
+    from pytest_tfserving.contracts.promises import Promises
+    from pytest_tfserving.findings import Policy
+    from pytest_tfserving.golden.output_rule import OutputRule
+    from pytest_tfserving.golden.store import Case
+    from pytest_tfserving.latency.plan import Budget, Plan
 
 # How a generated request breaks its signature (refusals.py says what each is, and who refuses it).
 InvalidKind = Literal["missing", "extra", "dtype", "rank", "size"]
@@ -78,14 +80,14 @@ class CompatibleCheck:
     """Nothing that clients of the baseline rely on has changed. `baseline` is an export or a contract file."""
 
     baseline: Path
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy
 
 
 @dataclass(frozen=True)
 class LintCheck:
     """Nothing in the export will hurt when it is served."""
 
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy
 
 
 @dataclass(frozen=True)

@@ -194,12 +194,17 @@ class Spec(Kind):
 
 @dataclass(frozen=True)
 class Number(Kind):
-    """A number; with `least`, not below it, with `most`, not above it; with `whole`, an integer."""
+    """A number; with `least`, not below it, with `most`, not above it; with `whole`, an integer.
+
+    `above` and `below` are limits that it does not reach.
+    """
 
     example: str
     least: float | None = None
     whole: bool = False
     most: float | None = None
+    above: float | None = None
+    below: float | None = None
 
     @property
     def types(self) -> tuple[type, ...]:  # type: ignore[override]  # of Kind a plain value
@@ -211,16 +216,24 @@ class Number(Kind):
             limit = f" from {self.least:g} to {self.most:g}"
         else:
             limit = "" if self.least is None else f" from {self.least:g} on" if self.least else " that is not negative"
+            limit += "" if self.above is None else f" above {self.above:g}"
+            limit += "" if self.below is None else f" and is below {self.below:g}"
         return f"{'a whole number' if self.whole else 'a number'}{limit}"
 
     def problems_inside(self, value: float, path: KeyPath) -> Iterator[Problem]:
-        below = self.least is not None and value < self.least
-        if value != value or below or (self.most is not None and value > self.most):
+        low = (self.least is not None and value < self.least) or (self.above is not None and value <= self.above)
+        high = (self.most is not None and value > self.most) or (self.below is not None and value >= self.below)
+        if value != value or low or high:
             yield self.refused(value, path)
 
     def schema(self) -> dict[str, Any]:
         kind: dict[str, Any] = {"type": "integer" if self.whole else "number"}
-        limits = {"minimum": self.least, "maximum": self.most}
+        limits = {
+            "minimum": self.least,
+            "maximum": self.most,
+            "exclusiveMinimum": self.above,
+            "exclusiveMaximum": self.below,
+        }
         return {**kind, **{word: limit for word, limit in limits.items() if limit is not None}}
 
 

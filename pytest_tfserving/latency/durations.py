@@ -7,7 +7,7 @@ import re
 from pytest_tfserving.errors import SpecError
 
 # Both of Unicode's micro signs are typed.
-DURATION_FORM = r"^\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s)\s*$"
+DURATION_FORM = r"^\s*(\d{1,18}(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s)\s*$"
 
 _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 

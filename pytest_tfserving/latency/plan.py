@@ -18,6 +18,11 @@ LEAST_TURNS = 20
 _WHOLE = {"requests": 1, "concurrency": 1, "warmup": 0}
 
 
+def least_answers(name: str) -> int:
+    """Of how many answers on a percentile is more than another name for the largest of them."""
+    return -(-100 // (100 - PERCENTILES[name])) if name != "max" else 1
+
+
 @dataclass(frozen=True)
 class Load:
     """How requests follow each other.
@@ -119,6 +124,10 @@ def _check_sense(plan: Plan, budget: Budget, given: Mapping[str, Any], refused: 
         raise refused("rate and concurrency exclude each other: requests are due at a rate, or when one was answered")
     if "rate" in given and "against" in given:
         raise refused("rate and against exclude each other: models that are asked by turns are not asked at a rate")
+    if plan.requests < plan.load.concurrency:
+        raise refused(
+            f"{plan.requests} requests leave clients without any; give requests={plan.load.concurrency} or more"
+        )
     if "against" in given and plan.requests < LEAST_TURNS * plan.load.concurrency:
         needed = LEAST_TURNS * plan.load.concurrency
         raise refused(f"{plan.requests} requests are too few to compare; give requests={needed} or more")
@@ -127,7 +136,7 @@ def _check_sense(plan: Plan, budget: Budget, given: Mapping[str, Any], refused: 
             f"throughput={budget.throughput:g} is never reached by requests that come at rate={plan.load.rate:g}"
         )
     for name in budget.percentiles:
-        needed = -(-100 // (100 - PERCENTILES[name])) if name != "max" else 1
+        needed = least_answers(name)
         if plan.requests < needed:
             raise refused(
                 f"{name} of {plan.requests} requests is the largest of them; give requests={needed} or more, or max"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,11 +18,24 @@ Standing = Literal["held", "failed", "unclear"]
 
 
 @dataclass(frozen=True)
+class Before:
+    """What a model had answered before its first call here; None is not known.
+
+    `warmups` counts the requests of this signature that the server itself has sent, from assets.extra; `asked` says
+    whether tests have asked the model.
+    """
+
+    warmups: int | None = None
+    asked: bool | None = None
+
+
+@dataclass(frozen=True)
 class Measured:
     """The answers of one model. Durations are in nanoseconds.
 
-    `first` is the first call's, before the others warmed the model up; `percentiles` (PERCENTILES) and `histogram` are
-    those of `answered` requests, None where none was. `errors` counts failed requests by the message.
+    `first` is the first call's, before the others warmed the model up, and after what `before` says; `percentiles`
+    (PERCENTILES) and `histogram` are those of `answered` requests, None where none was. `errors` counts failed requests
+    by the message.
     """
 
     first: int
@@ -32,6 +45,7 @@ class Measured:
     percentiles: Mapping[str, int] = field(hash=False)
     histogram: Histogram | None
     errors: Mapping[str, int] = field(hash=False)
+    before: Before = Before()
 
     @property
     def throughput(self) -> float:
@@ -65,6 +79,12 @@ class LatencyResult:
     measured: Measured
     baseline: Measured | None = None
     ratios: Mapping[str, Ratio] = field(default_factory=dict, hash=False)
+
+    def after(self, model: Before, baseline: Before | None = None) -> LatencyResult:
+        """The same with what came before the first calls."""
+        measured = replace(self.measured, before=model)
+        beside = replace(self.baseline, before=baseline or Before()) if self.baseline else None
+        return replace(self, measured=measured, baseline=beside)
 
     def rows(self, plan: Plan, budget: Budget) -> list[Row]:
         """How the measurement stands to each limit. Where nothing was answered there is only the one of failures."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pytest_tfserving.latency.durations import duration_text
-from pytest_tfserving.latency.plan import PERCENTILES, Load, Plan
+from pytest_tfserving.latency.plan import PERCENTILES, Load, Plan, least_answers
 from pytest_tfserving.latency.result import LatencyResult, Measured, Row
 from pytest_tfserving.latency.statistics import CONFIDENCE, Ratio
+from pytest_tfserving.report.measurement_words import before_texts
 from pytest_tfserving.report.sparkline import columns
 from pytest_tfserving.report.terminal import table
 
@@ -35,9 +36,11 @@ def latency_line(result: LatencyResult, plan: Plan, place: Place) -> str:
     `latency half_plus_two over grpc: p50 0.412 ms, p99 1.2 ms, first call 1.86 ms; 500 requests by 1 client, 2,034 /s`
     """
     measured = result.measured
-    times = [f"{name} {duration_text(measured.percentiles[name])}" for name in ("p50", "p99") if measured.percentiles]
+    names = ("p50", "p99" if measured.answered >= least_answers("p99") else "max")
+    times = [f"{name} {duration_text(measured.percentiles[name])}" for name in names if _is_told(measured, name)]
     times += [f"{name} {_ratio_text(ratio)} that of {place.baseline}" for name, ratio in result.ratios.items()]
-    times.append(f"first call {duration_text(measured.first)}")
+    times.append(f"first call {_first(measured)}")
+    times += [f"that of {place.baseline} {_first(result.baseline)}"] if result.baseline else []
     failed = f", {measured.failed:,} failed" if measured.failed else ""
     return (
         f"latency {place}: {', '.join(times)}; {_counted(measured.sent)} {_how(plan.load)}, "
@@ -71,10 +74,22 @@ def latency_failure(result: LatencyResult, rows: Sequence[Row], plan: Plan, plac
         others = measured.failed - sum(count for _, count in shown)
         lines += [f"{name}: {others:,} failed for other reasons"] if others else []
     lines.append(f"sent: {_sent(result.measured, plan, place.requests)}")
-    lines += [f"baseline: {place.baseline}, asked by turns with the model"] if place.baseline else []
+    if result.baseline is not None:
+        first = _first(result.baseline)
+        lines.append(f"baseline: {place.baseline}, asked by turns with the model, after a first call of {first}")
     if workers > 1:
         lines.append(f"{workers} workers of pytest-xdist shared the machine; -n 0 leaves it to the measurement")
     return "\n".join(lines)
+
+
+def _is_told(measured: Measured, name: str) -> bool:
+    return measured.answered >= least_answers(name)
+
+
+def _first(measured: Measured) -> str:
+    """The first call, and what came before it: `24 ms (no warm-up)`."""
+    before = ", ".join(before_texts(measured.before.warmups, measured.before.asked))
+    return duration_text(measured.first) + (f" ({before})" if before else "")
 
 
 def _note(row: Row) -> str:
@@ -98,7 +113,7 @@ def _ratio_text(ratio: Ratio) -> str:
 
 
 def _side(measured: Measured, name: str) -> list[str]:
-    percentiles = [duration_text(measured.percentiles[key]) if measured.percentiles else "-" for key in PERCENTILES]
+    percentiles = [duration_text(measured.percentiles[key]) if _is_told(measured, key) else "-" for key in PERCENTILES]
     return [name, *percentiles, duration_text(measured.first), f"{measured.throughput:,.0f} /s"]
 
 
@@ -114,7 +129,7 @@ def _sent(measured: Measured, plan: Plan, what: str) -> str:
     planned = f" of {plan.requests:,}, then it was given up" if measured.sent < plan.requests else ""
     return (
         f"{_counted(measured.sent)}{planned} ({what}) {_how(plan.load)}, after a first call of "
-        f"{duration_text(measured.first)} and {plan.warmup:,} for warming up"
+        f"{_first(measured)} and {plan.warmup:,} for warming up"
     )
 
 

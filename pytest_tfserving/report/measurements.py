@@ -16,16 +16,17 @@ def measurements_of(items: Iterable[ItemResult]) -> list[dict[str, Any]]:
     """One entry for each latency that was measured, in the order of tests and of a test's checks.
 
         {"test", "model", "signature", "transport", "status", "requests", "concurrency", "rate",
-         "measured": {"first_call", "percentiles": {"p50", "p90", "p99", "max"}, "sent", "answered", "errors",
-                      "throughput", "histogram": {"edges", "counts"}},
+         "measured": {"first_call", "warmup_requests", "asked_before", "percentiles": {"p50", "p90", "p99", "max"},
+                      "sent", "answered", "errors", "throughput", "histogram": {"edges", "counts"}},
          "against", "baseline": {as measured}, "ratios": {"p50": {"value", "low", "high"}},
          "budget": [{"what", "limit", "measured", "standing"}]}
 
-    `requests` says in words what was sent. `rate` is None of clients that wait for answers, `against`, `baseline` and
-    `ratios` are None and empty without a baseline, `histogram` and `percentiles` where nothing was answered. `errors`
-    counts failed requests by their message, `throughput` is in answers per second, `counts[i]` is of latencies from
-    `edges[i]` on. A limit of `p50` is in seconds, one of `p50 ratio` in times, and `standing` is held, failed or
-    unclear.
+    `warmup_requests` of the signature are in the export, `asked_before` says whether tests had asked the model before
+    the first call; both are None where that is not known. `requests` says in words what was sent. `rate` is None of
+    clients that wait for answers, `against`, `baseline` and `ratios` are None and empty without a baseline, `histogram`
+    and `percentiles` where nothing was answered. `errors` counts failed requests by their message, `throughput` is in
+    answers per second, `counts[i]` is of latencies from `edges[i]` on. A limit of `p50` is in seconds, one of
+    `p50 ratio` in times, and `standing` is held, failed or unclear.
     """
     return [
         _measurement(item.id, check, check.latency)
@@ -58,6 +59,8 @@ def _side(measured: Mapping[str, Any]) -> dict[str, Any]:
     histogram = measured["histogram"]
     return {
         "first_call": measured["first"] / _NANOSECONDS,
+        "warmup_requests": measured["before"]["warmups"],
+        "asked_before": measured["before"]["asked"],
         "percentiles": {name: value / _NANOSECONDS for name, value in measured["percentiles"].items()},
         "sent": measured["sent"],
         "answered": measured["answered"],

@@ -13,7 +13,7 @@ from typing import Any
 from pytest_tfserving.latency.durations import duration_text
 from pytest_tfserving.latency.plan import PERCENTILES
 from pytest_tfserving.report.findings import printable
-from pytest_tfserving.report.measurement_words import limit_text, load_text, ratio_text
+from pytest_tfserving.report.measurement_words import before_texts, limit_text, load_text, percentile_texts, ratio_text
 
 MOST_BYTES = 1024 * 1024
 # Other tools of the step write there, before us and after.
@@ -149,14 +149,15 @@ def _latencies(latencies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     )
     for entry in sorted(latencies, key=lambda entry: entry["status"] != "failed")[:_MOST_MOVED]:
         measured = entry["measured"]
-        times = [measured["percentiles"].get(name) for name in PERCENTILES] + [measured["first_call"]]
+        before = ", ".join(before_texts(measured["warmup_requests"], measured["asked_before"]))
         ratios = [f"{name} {ratio_text(ratio)} times {entry['against']}" for name, ratio in entry["ratios"].items()]
         limits = [(escaped(limit_text(row)), row["standing"] == "failed") for row in entry["budget"]]
         yield _row(
             [
                 escaped(entry["model"]),
                 escaped(f"{entry['transport']}, {load_text(entry)}"),
-                *("-" if time is None else duration_text(time * 1e9) for time in times),
+                *(text or "-" for text in percentile_texts(measured)),
+                duration_text(measured["first_call"] * 1e9) + (f" ({before})" if before else ""),
                 f"{measured['throughput']:,.0f} /s",
                 escaped(", ".join(ratios)) or "-",
                 ", ".join(f"**{text}**" if missed else text for text, missed in limits),

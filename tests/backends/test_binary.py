@@ -3,6 +3,8 @@
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -89,16 +91,18 @@ def test_a_model_server_with_the_same_model_is_not_mistaken_for_ours(start, monk
 
 
 def test_ports_that_are_always_taken_end_in_an_error(spec, tmp_path, monkeypatch):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        monkeypatch.setattr(backend, "free_ports", lambda: (listener.getsockname()[1],) * 2)
-        with pytest.raises(StartupError, match="taken by somebody else 3 times"):
-            backend.start(spec, tmp_path, tmp_path / "log", lambda line: None)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:  # one that answers, so that none waits
+        thread = threading.Thread(target=other.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setattr(backend, "free_ports", lambda: (other.server_port,) * 2)
+        try:
+            with pytest.raises(StartupError, match="taken by somebody else 3 times"):
+                backend.start(spec, tmp_path, tmp_path / "log", lambda line: None)
+        finally:
+            other.shutdown()
+            thread.join()
 
 
 def test_a_program_that_ends_is_explained(spec, tmp_path):
-    import dataclasses
-
     with pytest.raises(StartupError, match="/bin/false ended before it was ready: exit status 1"):
-        backend.start(dataclasses.replace(spec, program="/bin/false"), tmp_path, tmp_path / "log", lambda line: None)
+        backend.start(spec._replace(program="/bin/false"), tmp_path, tmp_path / "log", lambda line: None)

@@ -9,9 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from pytest_tfserving.backends import docker as backend
+from pytest_tfserving.backends import docker_engine
+from pytest_tfserving.backends.base import ServableSpec, ServerSpec
+from pytest_tfserving.backends.docker_container import LABEL, LEASE_LABEL, MACHINE_LABEL
 from pytest_tfserving.backends.docker_engine import connect
 from pytest_tfserving.backends.machine import machine_id
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
@@ -45,7 +48,7 @@ def container_of(engine):
 
     def container_of(served):
         lease = str(served._server.directory / "lock")
-        [container] = engine.containers.list(all=True, filters={"label": f"{backend.LEASE_LABEL}={lease}"})
+        [container] = engine.containers.list(all=True, filters={"label": f"{LEASE_LABEL}={lease}"})
         return container
 
     return container_of
@@ -58,7 +61,7 @@ def serve(serving, path, **request):
 
 def ours(engine):
     """The containers of this machine's runs."""
-    return engine.containers.list(all=True, filters={"label": f"{backend.MACHINE_LABEL}={machine_id()}"})
+    return engine.containers.list(all=True, filters={"label": f"{MACHINE_LABEL}={machine_id()}"}, ignore_removed=True)
 
 
 def test_a_container_is_private_read_only_and_labelled(docker, container_of):
@@ -69,7 +72,7 @@ def test_a_container_is_private_read_only_and_labelled(docker, container_of):
     assert bound == {"8500/tcp": {"127.0.0.1"}, "8501/tcp": {"127.0.0.1"}}
     assert all(mount["RW"] is False for mount in container.attrs["Mounts"])
     assert {m["Source"] for m in container.attrs["Mounts"]} >= {str(HALF_PLUS_TWO / "1")}
-    assert container.labels[backend.LABEL] == "server"
+    assert container.labels[LABEL] == "server"
     assert "--max_num_load_retries=0" in container.attrs["Args"]
     assert "half_plus_two" in served.logs()
     assert served.provenance["image_id"].startswith("sha256:")
@@ -101,12 +104,78 @@ def test_a_container_that_is_killed_fails_what_follows_with_its_log(docker, cont
         serve(docker, MODELS / "counter")
 
 
+def test_a_container_that_is_removed_is_said_to_be(docker, container_of):
+    served = serve(docker, MODELS / "dtypes")
+    container_of(served).remove(force=True)
+    assert wait_until(lambda: (served._server.directory / "ended.json").exists(), 15)
+    with pytest.raises(ServerDiedError, match="the container was removed"):
+        serve(docker, MODELS / "dtypes")
+
+
+def test_a_keeper_that_is_asked_to_end_takes_its_container_along(docker, container_of):
+    served = serve(docker, MODELS / "multi_io")
+    container = container_of(served)
+    [keeper] = [p for p in processes_of(str(served._server.directory)) if "keeper" in " ".join(p.cmdline())]
+    keeper.terminate()
+    keeper.wait(30)
+    with pytest.raises(NotFound):
+        container.reload()
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_a_start_that_is_given_up_leaves_no_container(engine, image, tmp_path, moment):
+    # The moments are spread over the time from the first import to the model's being there.
+    directory = tmp_path / "server"
+    directory.mkdir()
+    model = ServableSpec("m", ((1, str(HALF_PLUS_TWO / "1")),))
+    (directory / "spec.json").write_text(ServerSpec("docker", image, (model,)).to_json())
+    alive, held_open = os.pipe()
+    keepers, its = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest_tfserving.backends.keeper", str(tmp_path), str(directory), str(alive), str(its)],
+        pass_fds=(alive, its),
+    )
+    os.close(alive)
+    os.close(its)
+
+    def come_far_enough():
+        return (directory / "models.config").exists() or process.poll() is not None
+
+    assert wait_until(come_far_enough)
+    time.sleep(0.06 * moment)
+    os.close(held_open)
+    assert os.read(keepers, 1) == b""  # the keeper is gone
+    os.close(keepers)
+    process.wait(30)
+    lease = f"{LEASE_LABEL}={directory / 'lock'}"
+    assert not engine.containers.list(all=True, filters={"label": lease}, ignore_removed=True)
+
+
+def test_a_removal_is_asked_for_again_where_the_engine_did_not_answer(docker, container_of, tmp_path):
+    served = serve(docker, MODELS / "keras_export")
+    container = container_of(served)
+    refused = iter([ConnectionRefusedError("restarting"), APIError("busy", response=None)])
+
+    class Restarting:  # an engine that is there again a moment later; one that can be restarted is nobody's but ours
+        def logs(self, **_):
+            return ()
+
+        def remove(self, **given):
+            for error in refused:
+                raise error
+            container.remove(**given)
+
+    backend.ContainerServer(Restarting(), tmp_path / "log").stop()
+    with pytest.raises(NotFound):
+        container.reload()
+
+
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL], ids=lambda s: s.name)
 def test_no_container_outlives_its_run(pytester, start_pytest, engine, image, kill):
     pytester.makepyfile(test_model=WAITING.format(path=str(HALF_PLUS_TWO)))
     process = start_pytest("-s", "--tfserving-backend=docker", f"--tfserving-image={image}")
     run = next(Path(line.split()[-1]).parent for line in process.stdout if "RUN" in line)
-    mine = f"{backend.LEASE_LABEL}"
+    mine = f"{LEASE_LABEL}"
     assert [c for c in ours(engine) if c.labels[mine].startswith(str(run))]
     os.kill(process.pid, kill)
     process.stdout.read()
@@ -119,20 +188,20 @@ def test_leftovers_of_a_killed_keeper_are_removed_by_the_next_run_and_only_those
 ):
     alive = container_of(serve(docker, HALF_PLUS_TWO))
     elsewhere = engine.containers.create(
-        image, labels={backend.LABEL: "server", backend.MACHINE_LABEL: "another-machine", backend.LEASE_LABEL: "/gone"}
+        image, labels={LABEL: "server", MACHINE_LABEL: "another-machine", LEASE_LABEL: "/gone"}
     )
     stranger = engine.containers.create(image)
     pytester.makepyfile(test_model=WAITING.format(path=str(HALF_PLUS_TWO)))
     process = start_pytest("-s", "--tfserving-backend=docker", f"--tfserving-image={image}")
     run = next(Path(line.split()[-1]).parent for line in process.stdout if "RUN" in line)
-    [leftover] = [c for c in ours(engine) if c.labels[backend.LEASE_LABEL].startswith(str(run))]
+    [leftover] = [c for c in ours(engine) if c.labels[LEASE_LABEL].startswith(str(run))]
     for kept in processes_of(str(run)):
         kept.kill()
     process.kill()
     process.wait(30)
     try:
         assert backend.remove_leftovers(engine) == [leftover.name]
-        left = {container.id for container in engine.containers.list(all=True)}
+        left = {container.id for container in engine.containers.list(all=True, ignore_removed=True)}
         assert leftover.id not in left
         assert {alive.id, elsewhere.id, stranger.id} <= left
     finally:
@@ -190,6 +259,11 @@ def test_an_engine_that_does_not_answer_is_explained(tmp_path):
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
     assert f"no container engine answers at unix://{tmp_path}/no.sock (no such file or directory)" in run.stdout
     assert "--tfserving-backend embedded" in run.stdout
+
+
+def test_an_image_is_known_without_the_client_library(engine, image):
+    assert docker_engine.image_id(image) == engine.images.get(image).short_id
+    assert docker_engine.image_id("no/such/image:at-all") is None
 
 
 def test_auto_takes_the_engine_where_it_has_the_image(image, serving_of):

@@ -24,7 +24,7 @@ from pytest_tfserving.backends.lease_directory import private_directory, root_of
 from pytest_tfserving.backends.lease_record import LEASE
 from pytest_tfserving.backends.leases import Leases
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
-from tests.conftest import MODELS, processes_of, wait_until
+from tests.conftest import MODELS, processes_of, suspend, wait_until
 
 LONG = 600.0
 
@@ -345,8 +345,8 @@ FAULTS = {
     "the server was killed": lambda s: kill(process_of(s)),
     "the keeper was killed": lambda s: kill(keeper_of(s)),
     "both were killed": lambda s: [kill(p) for p in processes_of(str(directory_of(s)))],
-    "the server hangs": lambda s: process_of(s).suspend(),
-    "the keeper hangs": lambda s: keeper_of(s).suspend(),
+    "the server hangs": lambda s: suspend(process_of(s)),
+    "the keeper hangs": lambda s: suspend(keeper_of(s)),
     "its file is empty": lambda s: (directory_of(s) / LEASE).write_bytes(b""),
     "its file is garbage": lambda s: (directory_of(s) / LEASE).write_bytes(b"\xff\x00{"),
     "its file is a list": lambda s: (directory_of(s) / LEASE).write_text("[1]"),
@@ -375,7 +375,7 @@ class TestFaults:
         monkeypatch.setattr(lease, "ANSWER_SECONDS", 0.5)
         old = left_by("one", spec, server_of)
         stopped = keeper_of(old)
-        stopped.suspend()
+        suspend(stopped)
         server_of(spec, "two")
         stopped.resume()
         assert wait_until(lambda: is_gone(old))

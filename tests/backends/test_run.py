@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +99,34 @@ def test_a_run_without_servers_ends_at_once():
     run.close()
     assert time.monotonic() - begin < 1
     assert not run.directory.exists()
+
+
+def test_what_killed_runs_leave_is_removed_and_nothing_else(tmp_path, monkeypatch):
+    """Of runs that had no keeper to do it: a server that stays is not the run's."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    begin = "from pytest_tfserving.backends.run import Run; print(Run.begin().directory, flush=True); input()"
+    killed, young, alive = (
+        subprocess.Popen(
+            [sys.executable, "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+        )
+        for env in [{**os.environ, "TMPDIR": str(tmp_path)}] * 3
+    )
+    directories = {process: Path(process.stdout.readline().strip()) for process in (killed, young, alive)}
+    strangers = [tmp_path / f"pytest-tfserving-{name}" for name in ("leases-0", "file")]
+    strangers[0].mkdir()
+    strangers[1].touch()
+    for process in (killed, young):
+        process.kill()
+        process.wait()
+    long_ago = time.time() - 3600
+    for path in (directories[killed], directories[alive], *strangers):
+        os.utime(path, (long_ago, long_ago))
+    Run.begin().close()
+    assert set(tmp_path.iterdir()) == {directories[young], directories[alive], *strangers}
+    alive.communicate("\n")
+    for process in (killed, young, alive):
+        process.stdin.close()
+        process.stdout.close()
 
 
 def test_a_server_that_ends_by_itself_is_noticed(run):

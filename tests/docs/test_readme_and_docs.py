@@ -6,12 +6,9 @@ docs/development.md says what the comments before fences mean.
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ from pytest_tfserving.contracts.accepted import read_policy
 from pytest_tfserving.golden.store import read_answer, read_cases
 from pytest_tfserving.options import OPTIONS
 from tests.conftest import EXAMPLES, ROOT
+from tests.docs.run_pytest import run_pytest
 from tests.docs.snippets import FENCES, PAGES, Fence
 
 LANGUAGES = {"python", "json", "sh", "text", "ini", "toml", "yaml"}
@@ -96,15 +94,6 @@ def ran(workspace: Path) -> Ran:
 
 def module_of(fence: Fence) -> str:
     return "test_" + re.sub(r"\W", "_", f"{fence.page.relative_to(ROOT).with_suffix('')}_{fence.line}")
-
-
-def run_pytest(directory: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TFSERVING_", "PYTEST_"))}
-    process = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tfserving-backend=embedded", *arguments],
-        cwd=directory, env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    return process.stdout + process.stderr
 
 
 @pytest.mark.parametrize("fence", FENCES, ids=ids(FENCES))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import EXAMPLES, ROOT
+from tests.docs.run_pytest import run_pytest
 
 TEXT = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 
@@ -123,18 +121,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(root: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TFSERVING_", "PYTEST_"))}
-    process = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tfserving-backend=embedded", *arguments],
-        cwd=root, env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    return process.stdout + process.stderr
-
-
 @pytest.fixture(scope="module")
 def printed(repository: Path) -> str:
-    return run(repository, "test_all.py")
+    return run_pytest(repository, "test_all.py")
 
 
 @pytest.mark.parametrize("message", messages())
@@ -143,13 +132,13 @@ def test_a_message_is_printed(request, repository, message):
         arguments = OTHER_RUNS[message]
         if arguments is None:
             return
-        output = run(repository, *arguments)
+        output = run_pytest(repository, *arguments)
     else:
         output = request.getfixturevalue("printed")
     assert re.search(".*".join(map(re.escape, message.split("…"))), output), output
 
 
 def test_the_update_flag_before_a_path(repository):
-    output = run(repository, "--tfserving-update", "test_one.py")
+    output = run_pytest(repository, "--tfserving-update", "test_one.py")
     assert "argument --tfserving-update: invalid choice" in output
     assert "argument --tfserving-update: invalid choice" in TEXT

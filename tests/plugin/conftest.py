@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import pytest_tfserving
+
+# pytester forgets what a run in this process was the first to import, and some extension modules load only once.
+for _module in pkgutil.walk_packages(pytest_tfserving.__path__, "pytest_tfserving."):
+    if not _module.name.startswith("pytest_tfserving.server"):
+        importlib.import_module(_module.name)
 
 
 class Repository:
@@ -37,6 +46,10 @@ class Repository:
     def run(self, *arguments: str, backend: str = "embedded") -> pytest.RunResult:
         """Runs pytest in a process of its own."""
         return self.pytester.runpytest_subprocess("--tfserving-backend", backend, *arguments)
+
+    def run_here(self, *arguments: str, backend: str = "embedded") -> pytest.RunResult:
+        """Runs pytest in this process, which saves the start of one; for tests that leave the process as it was."""
+        return self.pytester.runpytest_inprocess("--tfserving-backend", backend, *arguments)
 
 
 @pytest.fixture

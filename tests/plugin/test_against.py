@@ -35,7 +35,7 @@ def test_requests_without_answers_are_compared_with_another_export(repository, o
     with (repository.path / "goldens" / "log.tfrecord").open("wb") as stream:
         write_log(stream, [("any", "serving_default", {"x": np.array([3], "f4")}, None)])
     repository.test_file(golden_test("exports/old"))
-    result = repository.run("-v")
+    result = repository.run_here("-v")
     result.assert_outcomes(passed=8)
     result.stdout.fnmatch_lines(["*test_it[[]one-against-rest[]] PASSED*"])
 
@@ -44,14 +44,14 @@ def test_what_a_baseline_answers_counts_not_what_was_recorded(repository, old):
     old()
     repository.golden("one", {**INPUTS, "outputs": {"y": [0.0, 0.0, 0.0]}})
     repository.test_file(golden_test("exports/old") + golden_test("exports/old").replace(', against="exports/old"', ""))
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)
 
 
 def test_a_failure_says_what_differs_from_what(repository, old):
     old(b=2.25)
     repository.golden("one", INPUTS)
     repository.test_file(golden_test("exports/old"))
-    result = repository.run("--tfserving-transport=rest")
+    result = repository.run_here("--tfserving-transport=rest")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -65,7 +65,7 @@ def test_a_failure_says_what_differs_from_what(repository, old):
     for line in ("*--tfserving-update*", "*made elsewhere*"):
         result.stdout.no_fnmatch_line(line)
     repository.test_file(golden_test("exports/old", atol=0.3))
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)
 
 
 def test_both_are_servables_of_one_server(repository, old):
@@ -79,7 +79,7 @@ def test_both_are_servables_of_one_server(repository, old):
         "    served = request.config.stash[SESSION].serving.everything_served()\n"
         "    print('SERVED', json.dumps([(s.endpoint.rest_url, s.name) for s in served]))\n"
     )
-    result = repository.run("-s")
+    result = repository.run_here("-s")
     result.assert_outcomes(passed=2)
     [line] = [line for line in result.outlines if "SERVED" in line]
     served = json.loads(line.partition("SERVED")[2])
@@ -94,7 +94,7 @@ def test_a_number_is_another_version_of_the_export(repository, old, path):
         old(a=version, name=f"several/{version}")
     repository.golden("one", INPUTS)
     repository.test_file(golden_test(2) + golden_test(9).replace("test_it", "test_none"), model=f"exports/{path}")
-    result = repository.run("--tfserving-transport=grpc")
+    result = repository.run_here("--tfserving-transport=grpc")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
@@ -116,7 +116,7 @@ def test_the_version_under_test_is_the_one_that_the_marker_asks_for(repository, 
         + golden_test(1).replace("test_it", "test_same"),
         model=None,
     )
-    result = repository.run("--tfserving-transport=rest")
+    result = repository.run_here("--tfserving-transport=rest")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
@@ -134,11 +134,11 @@ def test_the_model_itself_is_no_baseline(repository, old):
     asked = {"base": "exports/half_plus_two", "one": "exports/half_plus_two/1", "link": "exports/link", "number": 1}
     tests = (golden_test(against).replace("test_it", f"test_{name}") for name, against in asked.items())
     repository.test_file("".join(tests) + golden_test("exports/old").replace("test_it", "test_old"))
-    result = repository.run("--tfserving-transport=rest")
+    result = repository.run_here("--tfserving-transport=rest")
     result.assert_outcomes(failed=4, passed=1)
     says = "SpecError: against=* is what is tested: half_plus_two is served from *"
     result.stdout.fnmatch_lines([says] * 4)
-    result = repository.run("--tfserving-model=exports/old", "-k", "test_old")
+    result = repository.run_here("--tfserving-model=exports/old", "-k", "test_old")
     result.assert_outcomes(failed=2, deselected=8)
     result.stdout.fnmatch_lines([says])
 
@@ -148,10 +148,10 @@ def test_a_candidate_takes_the_models_place_and_not_the_baselines(repository, ol
     old()
     repository.golden("one", INPUTS)
     repository.test_file(golden_test("exports/old"))
-    result = repository.run("--tfserving-model=exports/candidate")
+    result = repository.run_here("--tfserving-model=exports/candidate")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*y*3 of 3*[[]0[]]*2.5*3.5*"])
-    repository.run("--tfserving-model", "half_plus_two=exports/candidate", "-k", "rest").assert_outcomes(
+    repository.run_here("--tfserving-model", "half_plus_two=exports/candidate", "-k", "rest").assert_outcomes(
         failed=1, deselected=1
     )
 
@@ -159,7 +159,7 @@ def test_a_candidate_takes_the_models_place_and_not_the_baselines(repository, ol
 def test_a_baseline_that_is_not_there(repository):
     repository.golden("one", INPUTS)
     repository.test_file(golden_test("exports/gone"))
-    result = repository.run("--tfserving-transport=rest")
+    result = repository.run_here("--tfserving-transport=rest")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*ExportError: the baseline of against=: no such directory: *exports/gone;*"])
 
@@ -178,7 +178,7 @@ def test_a_baseline_of_other_names(repository, old):
     old(edit=rename("outputs", "y", "z"), name="outputs")
     repository.golden("one", INPUTS)
     repository.test_file(golden_test("exports/inputs") + golden_test("exports/outputs").replace("it", "outputs"))
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=4)
     refused = "goldens/one.json: the baseline refuses it, so there is nothing to compare with: *"
     gone, new = "*z*float32[[]3[]]*-*<- missing", "*y*-*float32[[]3[]]*<- unexpected"
@@ -189,7 +189,7 @@ def test_a_signature_that_the_baseline_lacks(repository, old):
     old(edit=lambda signatures: signatures["again"].CopyFrom(signatures["serving_default"]), name="new")
     repository.golden("one", {"signature_name": "again", **INPUTS})
     repository.test_file(golden_test("exports/half_plus_two"), model="exports/new")
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=2)
     says = "goldens/one.json: the baseline refuses it, so there is nothing to compare with: *signature again*"
     result.stdout.fnmatch_lines([says, says])
@@ -199,7 +199,7 @@ def test_expected_errors_are_the_models_own(repository, old):
     old()
     repository.golden("one", {"inputs": {"x": ["one"]}, "expect_error": "INVALID_ARGUMENT"})
     repository.test_file(golden_test("exports/old"))
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)
 
 
 def test_nothing_is_recorded(repository, old):
@@ -208,7 +208,7 @@ def test_nothing_is_recorded(repository, old):
     before = file.read_bytes()
     repository.test_file(golden_test("exports/old"))
     for mode in ("new", "changed", "all"):
-        result = repository.run(f"--tfserving-update={mode}")
+        result = repository.run_here(f"--tfserving-update={mode}")
         result.assert_outcomes(failed=2)
         result.stdout.no_fnmatch_line("*recorded *")
     assert file.read_bytes() == before
@@ -249,7 +249,7 @@ def test_the_baseline_of_a_remote_server_is_a_version_on_it(repository, remote, 
     asked = {"one": 1, "path": "exports/several/1", "same": 3, "gone": 2, "base": "exports/several"}
     tests = (golden_test(against).replace("test_it", f"test_{name}") for name, against in asked.items())
     repository.test_file("".join(tests), model="exports/several")
-    result = repository.run(*remote, backend="remote")
+    result = repository.run_here(*remote, backend="remote")
     result.assert_outcomes(failed=10)
     for line in (
         "golden *: several answers otherwise than version 1 over rest *",
@@ -267,6 +267,6 @@ def test_a_label_of_a_remote_server_names_the_model_under_test(repository, remot
     repository.golden("one", INPUTS)
     marker = "pytestmark = pytest.mark.tfserving('exports/several', label='old')\n"
     repository.test_file(marker + golden_test(1) + golden_test(3).replace("test_it", "test_new"), model=None)
-    result = repository.run(*remote, "--tfserving-transport=rest", backend="remote")
+    result = repository.run_here(*remote, "--tfserving-transport=rest", backend="remote")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*against=1 is what is tested*", "*answers otherwise than version 3*"])

@@ -76,7 +76,7 @@ def test_what_cannot_be_used_fails_by_itself_and_says_what_to_do(repository, mak
     """The golden beside it is a test as ever, and so is what lies before the damage."""
     make(repository.golden("good", GOOD).parent)
     repository.test_file(TEST)
-    result = repository.run("--tfserving-transport=grpc")
+    result = repository.run_here("--tfserving-transport=grpc")
     result.assert_outcomes(passed=passed, failed=1)
     result.stdout.fnmatch_lines(lines)
 
@@ -106,7 +106,8 @@ def files(repository):
 def test_a_disk_that_is_full_leaves_every_file_whole(repository, files):
     """The limit of a file's size fails a write as a full disk does."""
     (repository.path / "conftest.py").write_text(
-        "import pytest, resource\n@pytest.hookimpl(tryfirst=True)\ndef pytest_sessionfinish():\n"
+        "import pytest, resource, sys\n@pytest.hookimpl(tryfirst=True)\ndef pytest_sessionfinish():\n"
+        "    sys.dont_write_bytecode = True  # of what is imported from now on Python would leave half a file\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))\n"
     )
     before = {file.name: file.read_bytes() for file in files.iterdir()}

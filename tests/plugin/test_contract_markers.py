@@ -12,7 +12,7 @@ GOLDEN = {"inputs": {"x": [1.0, 2.0, 5.0]}, "outputs": {"y": [2.5, 3.0, 4.5]}}
 class TestCompatible:
     def test_nothing_is_served_for_it(self, repository):
         repository.test_file(TEST.format('tfserving_compatible("exports/half_plus_two")'))
-        result = repository.run("--tfserving-server-arg=--no-such-flag")
+        result = repository.run_here("--tfserving-server-arg=--no-such-flag")
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines(["  half_plus_two: 1 baseline"])
         result.stdout.no_fnmatch_line("served by*")
@@ -20,7 +20,7 @@ class TestCompatible:
     def test_what_breaks_is_named_with_what_to_do(self, repository, models):
         shutil.copytree(models / "multi_io", repository.path / "baseline")
         repository.test_file(TEST.format('tfserving_compatible("baseline")'))
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(
             [
@@ -40,9 +40,9 @@ class TestCompatible:
         severities = '{"rest-output-bare": "off"}'
         mark = f'tfserving_compatible("old.tfserving.toml", accepted={accepted}, severities={severities})'
         repository.test_file(TEST.format(mark))
-        repository.run("test_model.py").assert_outcomes(passed=1)
+        repository.run_here("test_model.py").assert_outcomes(passed=1)
         repository.test_file(TEST.format('tfserving_compatible("old.tfserving.toml")'))
-        repository.run("test_model.py").assert_outcomes(failed=1)
+        repository.run_here("test_model.py").assert_outcomes(failed=1)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -56,7 +56,7 @@ class TestCompatible:
     )
     def test_what_cannot_be_meant_is_explained(self, repository, arguments, message):
         repository.test_file(TEST.format(f"tfserving_compatible({arguments})"))
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([message])
 
@@ -65,11 +65,11 @@ class TestLint:
     def test_findings_below_the_level_are_warnings(self, repository, examples):
         shutil.copytree(examples / "keras_export" / "exports" / "keras_export", repository.path / "keras")
         repository.test_file(TEST.format("tfserving_lint()"), model="keras")
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(passed=1, warnings=2)
         result.stdout.fnmatch_lines(["*ContractWarning: generated-name at keras.serve.outputs.output_0: *"])
         repository.test_file(TEST.format('tfserving_lint(fail_on="risky")'), model="keras")
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["keras will hurt when it is served: *", "risky: generated-name at *"])
 
@@ -77,7 +77,7 @@ class TestLint:
         variables = repository.path / "exports" / "half_plus_two" / "1" / "variables"
         (variables / "variables.index").unlink()
         repository.test_file(TEST.format("tfserving_lint()"))
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["breaking: variables-*"])
 
@@ -92,7 +92,7 @@ class TestProperties:
                 'requests="goldens")'
             )
         )
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines(["  half_plus_two: 1 signature's properties"])
 
@@ -104,7 +104,7 @@ class TestProperties:
                 'requests=["goldens"])'
             )
         )
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(
             [
@@ -118,7 +118,7 @@ class TestProperties:
     def test_in_process_is_asked(self, repository):
         repository.golden("values", GOLDEN)
         repository.test_file(TEST.format('tfserving_properties(same=["in-process"], requests="goldens")'))
-        repository.run().assert_outcomes(passed=1)
+        repository.run_here().assert_outcomes(passed=1)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -134,7 +134,7 @@ class TestProperties:
     def test_what_cannot_be_meant_is_explained(self, repository, arguments, message):
         repository.golden("values", GOLDEN)
         repository.test_file(TEST.format(f"tfserving_properties({arguments})"))
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([message])
         assert "Traceback" not in result.stdout.str()
@@ -147,7 +147,7 @@ class TestGenerated:
             '@pytest.mark.tfserving_properties(inputs={"x": {"min": 0, "max": 10}}, outputs={"y": {"min": 2, "max": 7}})\n'
             + TEST.format("tfserving_generated()")
         )
-        result = repository.run()
+        result = repository.run_here()
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines(["  half_plus_two: 1 signature's generated requests, 1 signature"])
 
@@ -156,13 +156,13 @@ class TestGenerated:
             '@pytest.mark.tfserving_properties(inputs={"x": {"min": 0, "max": 1000}}, outputs={"y": {"max": 100}})\n'
             + TEST.format("tfserving_generated(examples=50)")
         )
-        first = repository.run()
+        first = repository.run_here()
         first.assert_outcomes(failed=1)
         first.stdout.fnmatch_lines(["half_plus_two does not answer a generated request as promised *", "again: *"])
         again = next(line for line in first.outlines if line.startswith("again: "))  # in CI the summary repeats it
         flags = [word for word in again.split() if word.startswith("--tfserving-")]
         assert any(flag.startswith("--tfserving-seed=") for flag in flags)
-        second = repository.run(*flags)
+        second = repository.run_here(*flags)
         second.assert_outcomes(failed=1)
 
         def shown(result):
@@ -175,7 +175,7 @@ class TestGenerated:
         repository.test_file(
             '@pytest.mark.tfserving_properties(outputs={"y": {"max": 100}})\n' + TEST.format("tfserving_generated()")
         )
-        lines = repository.run().outlines
+        lines = repository.run_here().outlines
         begin = next(n for n, line in enumerate(lines) if line.strip().startswith("{"))
         end = next(n for n in range(begin, len(lines)) if not lines[n].strip())
         document = json.loads("\n".join(lines[begin:end]))
@@ -183,9 +183,9 @@ class TestGenerated:
 
     def test_the_option_bounds_the_number(self, repository):
         repository.test_file(TEST.format("tfserving_generated(examples=1000)"))
-        repository.run("--tfserving-max-examples=2").assert_outcomes(passed=1)
+        repository.run_here("--tfserving-max-examples=2").assert_outcomes(passed=1)
         for value in ("0", "some"):
-            result = repository.run(f"--tfserving-max-examples={value}")
+            result = repository.run_here(f"--tfserving-max-examples={value}")
             result.stderr.fnmatch_lines([f"*--tfserving-max-examples: '{value}' is no number of requests*"])
 
     @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ class TestGenerated:
     )
     def test_what_must_be_refused(self, repository, kinds, outcome):
         repository.test_file(TEST.format(f"tfserving_generated(invalid={kinds})"))
-        result = repository.run("--tfserving-transport=grpc")
+        result = repository.run_here("--tfserving-transport=grpc")
         result.assert_outcomes(**outcome)
         if "failed" in outcome:
             result.stdout.fnmatch_lines(["half_plus_two answers a request that should be refused *"])

@@ -10,7 +10,7 @@ def test_one_item_for_each_case_and_transport(repository):
     repository.golden("one", GOOD)
     repository.golden("several", {"cases": {"a": GOOD, "b": GOOD}})
     repository.test_file(TEST)
-    result = repository.run("-v")
+    result = repository.run_here("-v")
     result.assert_outcomes(passed=6)
     for name in ("one", "several-a", "several-b"):
         for transport in ("rest", "grpc"):
@@ -21,7 +21,7 @@ def test_one_item_for_each_case_and_transport(repository):
 def test_transport_chooses_the_items(repository, transport):
     repository.golden("one", GOOD)
     repository.test_file(TEST)
-    result = repository.run("-v", "--tfserving-transport", transport)
+    result = repository.run_here("-v", "--tfserving-transport", transport)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines([f"*one-{transport}*"])
 
@@ -30,7 +30,7 @@ def test_transport_chooses_the_items(repository, transport):
 def test_a_file_a_directory_or_a_glob(repository, pattern):
     repository.golden("one", GOOD)
     repository.test_file(TEST.replace('"goldens"', repr(pattern)))
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)
 
 
 def test_bodies_of_rest_as_curl_made_them(repository):
@@ -38,7 +38,7 @@ def test_bodies_of_rest_as_curl_made_them(repository):
     repository.golden("pair.request", {"instances": [{"x": 0.0}]})
     repository.golden("pair.response", {"predictions": [2.0]})
     repository.test_file(TEST)
-    result = repository.run("-v")
+    result = repository.run_here("-v")
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["*pair-grpc*"])
 
@@ -46,7 +46,7 @@ def test_bodies_of_rest_as_curl_made_them(repository):
 def test_a_failure_says_how_much_where_and_how_to_record(repository):
     repository.golden("one", {**GOOD, "outputs": {"y": [2.5, 3.5, 4.0]}})
     repository.test_file(TEST)
-    result = repository.run("--tfserving-transport", "grpc")
+    result = repository.run_here("--tfserving-transport", "grpc")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -96,7 +96,7 @@ def test_an_output_is_compared_by_its_own_rule(repository):
             for name, (rule, _) in RULES.items()
         )
     )
-    result = repository.run("--tfserving-transport", "grpc", "-rA")
+    result = repository.run_here("--tfserving-transport", "grpc", "-rA")
     for name, (_, says) in RULES.items():
         assert (f"{'FAILED' if says else 'PASSED'} test_model.py::test_{name}[one-grpc]") in result.stdout.str()
         if says:
@@ -114,7 +114,7 @@ def test_an_output_is_compared_by_its_own_rule(repository):
 def test_a_rule_that_cannot_be_meant_is_explained(repository, outputs, message):
     repository.golden("one", GOOD)
     repository.test_file(f'@pytest.mark.tfserving_golden("goldens", outputs={outputs})\ndef test_goldens(): ...\n')
-    result = repository.run("--tfserving-transport", "grpc")
+    result = repository.run_here("--tfserving-transport", "grpc")
     assert result.ret != 0
     result.stdout.fnmatch_lines([message])
 
@@ -124,7 +124,7 @@ def test_a_contract_compares_outputs_by_their_own_rules(repository):
     text = '[model]\npath = "exports/half_plus_two"\n[goldens]\npath = "goldens"\noutputs.y = {{ {} }}\n'
     (repository.path / "near.tfserving.toml").write_text(text.format("cosine = 0.999"))
     (repository.path / "far.tfserving.toml").write_text(text.format("cosine = 0.99999"))
-    result = repository.run("-rA")
+    result = repository.run_here("-rA")
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*1 of 1 rows*>= 0.99999*0.999*", "compared with cosine=0.99999 (y)"])
 
@@ -140,7 +140,7 @@ def test_values_of_a_tests_body_are_compared_by_rules_too(repository):
         "    tfserving_golden.check({'y': np.array([4, 3], 'f4')}, 'goldens/body', rules={'x': {'cosine': 0.999}})\n",
         model=None,
     )
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(
         [
@@ -157,7 +157,7 @@ def test_the_environment_that_made_the_golden_is_compared_with_this_one(reposito
     provenance = {"backend": "embedded", "cpu": "z80", "image": "tensorflow/serving:2.19.0"}
     repository.golden("one", {**NEAR, "provenance": provenance})
     repository.test_file(TEST)
-    result = repository.run("--tfserving-transport", "grpc")
+    result = repository.run_here("--tfserving-transport", "grpc")
     result.stdout.fnmatch_lines(
         [
             "golden *goldens/one.json differs from what half_plus_two answers over grpc (signature 'serving_default')",
@@ -175,10 +175,10 @@ def test_verbosity_shows_more_of_what_differs(repository):
     repository.golden("one", {"inputs": inputs, "outputs": {"y": [0.0] * 150}})
     repository.test_file(TEST)
     for flags, shown in ((["-q"], 5), (["-v"], 50), (["-vv"], 150)):
-        result = repository.run("--tfserving-transport", "grpc", *flags)
+        result = repository.run_here("--tfserving-transport", "grpc", *flags)
         failure = result.stdout.str().partition("short test summary info")[0]  # with -vv pytest says all of it again
         assert sum(line.startswith("  [") for line in failure.splitlines()) == shown
-    repository.run("--tfserving-transport", "grpc").stdout.fnmatch_lines(
+    repository.run_here("--tfserving-transport", "grpc").stdout.fnmatch_lines(
         ["shows more of them: pytest -v 'test_model.py::test_goldens[[]one-grpc[]]'"]
     )
 
@@ -188,7 +188,7 @@ def test_dtype_and_shape_are_exact(repository):
     repository.golden("dtype", {**GOOD, "outputs": {"y": tensor}})
     repository.golden("shape", {**GOOD, "outputs": {"y": [[2.5, 3.0, 4.5]]}})
     repository.test_file(TEST)
-    result = repository.run("--tfserving-transport", "grpc")
+    result = repository.run_here("--tfserving-transport", "grpc")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         ["*float64[[]3[]]*float32[[]3[]]*<- dtype", "*float32[[]1, 3[]]*float32[[]3[]]*<- shape"]
@@ -198,7 +198,7 @@ def test_dtype_and_shape_are_exact(repository):
 def test_nan_equals_nan_where_asked(repository):
     repository.golden("nan", {"inputs": {"x": ["NaN", "Infinity"]}, "outputs": {"y": ["NaN", "Infinity"]}})
     repository.test_file(TEST + TEST.replace("rtol=1e-5", "equal_nan=True").replace("test_goldens", "test_equal"))
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*NaN equals NaN only where that is asked for: equal_nan=True*"])
 
@@ -221,14 +221,14 @@ def test_nan_equals_nan_where_asked(repository):
 def test_a_golden_that_cannot_be_used_is_explained(repository, document, message):
     repository.golden("one", document)
     repository.test_file(TEST)
-    result = repository.run("--tfserving-transport", "rest")
+    result = repository.run_here("--tfserving-transport", "rest")
     assert result.parseoutcomes()["failed"] == 1
     result.stdout.fnmatch_lines([message])
 
 
 def test_a_missing_golden_says_how_to_make_one(repository):
     repository.test_file(TEST)
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*no golden *goldens. Write a request such as*then record its answer with*"])
 
@@ -237,13 +237,13 @@ def test_a_bad_golden_hides_no_other(repository):
     repository.golden("bad", "{")
     repository.golden("good", GOOD)
     repository.test_file(TEST)
-    repository.run().assert_outcomes(passed=2, failed=1)
+    repository.run_here().assert_outcomes(passed=2, failed=1)
 
 
 def test_a_refused_request_fails_with_the_servers_words(repository):
     repository.golden("one", {"instances": [{"x": 1.0}, 2.0], "predictions": [1.0, 2.0]})
     repository.test_file(TEST)
-    result = repository.run("--tfserving-transport", "rest")
+    result = repository.run_here("--tfserving-transport", "rest")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["*INVALID_ARGUMENT over rest, HTTP 400 (model half_plus_two, signature serving_default): Expecting object*"]

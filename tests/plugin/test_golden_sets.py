@@ -35,7 +35,7 @@ def test_all_cases_are_one_test_a_transport(repository):
     repository.golden("one", {"inputs": {"x": [1.0]}, "outputs": {"y": [2.5]}, "transport": "grpc"})
     repository.golden("refused", {"inputs": {"x": ["one"]}, "expect_error": "INVALID_ARGUMENT"})
     one_test(repository)
-    result = repository.run("-v")
+    result = repository.run_here("-v")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
@@ -49,7 +49,7 @@ def test_all_cases_are_one_test_a_transport(repository):
 def test_a_failure_names_the_cases_that_fail(repository):
     cases(repository, wrong=(3, 5, 7, 11))
     one_test(repository)
-    result = repository.run("--tfserving-transport=grpc")
+    result = repository.run_here("--tfserving-transport=grpc")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -67,7 +67,9 @@ def test_a_failure_names_the_cases_that_fail(repository):
         ]
     )
     result.stdout.no_fnmatch_line("*c11*")
-    repository.run("--tfserving-transport=grpc", "-v").stdout.fnmatch_lines(["the 4 that fail by themselves", "*c11*"])
+    repository.run_here("--tfserving-transport=grpc", "-v").stdout.fnmatch_lines(
+        ["the 4 that fail by themselves", "*c11*"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_what_holds_of_all_cases_together(repository, overall, held):
     """Two of twenty values are off by 1."""
     cases(repository, wrong=(3, 5))
     one_test(repository, f'"goldens", overall={overall}')
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(passed=2 * held, failed=2 * (not held))
     words = "1 output over all cases" + ("" if held else " (1 failed)")
     result.stdout.fnmatch_lines([f"  half_plus_two: 20 golden cases over grpc, 20 golden cases over rest, {words}"])
@@ -93,7 +95,7 @@ def test_what_holds_of_all_cases_together(repository, overall, held):
 def test_a_failure_of_all_cases_together(repository):
     cases(repository, wrong=(3, 5))
     one_test(repository, '"goldens", overall={"y": {"differing": 0.05, "mean_absolute": 0.01}}')
-    result = repository.run("--tfserving-transport=grpc")
+    result = repository.run_here("--tfserving-transport=grpc")
     text = [" ".join(line.split()) for line in result.outlines]
     at = text.index("all cases together")
     assert text[at - 2] == (
@@ -124,9 +126,9 @@ def test_an_output_may_have_a_rule_in_each_case_and_one_over_all(repository):
     cases(repository, wrong=(3, 5))
     both = '"goldens", overall={{"y": {{"differing": 0.1}}}}, outputs={{"y": {{"atol": {}}}}}'
     one_test(repository, both.format(1.0))
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)
     one_test(repository, both.format(0.5))
-    result = repository.run("--tfserving-transport=grpc")
+    result = repository.run_here("--tfserving-transport=grpc")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["goldens goldens, sent to half_plus_two over grpc: 2 of 20 cases fail"])
 
@@ -138,7 +140,7 @@ def test_goldens_of_another_environment_are_said_to_be_so_first(repository):
     document["provenance"] = {"backend": "embedded", "tensorflow": "1.0"}
     file.write_text(json.dumps(document))
     one_test(repository, '"goldens", overall={"y": {"differing": 0.05}}')
-    result = repository.run("--tfserving-transport=grpc")
+    result = repository.run_here("--tfserving-transport=grpc")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["goldens goldens, *", "the golden was made elsewhere; *", "*tensorflow*1.0*", "all cases*"]
@@ -150,7 +152,7 @@ def test_nan_over_all_cases(repository):
     nan = {"dtype": "float32", "shape": [1], "values": ["NaN"]}
     repository.golden("nan", {"inputs": {"x": nan}, "outputs": {"y": nan}})
     one_test(repository, '"goldens", overall={"y": {"differing": 0.05}}')
-    result = repository.run("--tfserving-transport=grpc")
+    result = repository.run_here("--tfserving-transport=grpc")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["NaN equals NaN only where that is asked for: equal_nan in the rule"])
 
@@ -160,7 +162,7 @@ def test_what_is_refused_is_not_to_be_recorded(repository):
     repository.golden("refused", {"inputs": {"x": [[1.0], [2.0, 3.0]]}, "outputs": {"y": [2.5]}})
     repository.golden("other", {"inputs": {"why": [1.0]}, "outputs": {"y": [2.5]}})
     one_test(repository)
-    result = repository.run("--tfserving-transport=grpc")
+    result = repository.run_here("--tfserving-transport=grpc")
     result.stdout.fnmatch_lines(["goldens goldens, sent to half_plus_two over grpc: 2 of 2 cases fail"])
     result.stdout.no_fnmatch_line("if the new answers are right*")
 
@@ -178,7 +180,7 @@ def test_a_function_of_ones_own_is_called_for_one_answer_at_a_time(repository):
         "    return True\n"
     )
     one_test(repository, '"goldens", together=True, outputs={"y": {"custom": "own:check"}}')
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def test_a_function_of_ones_own_is_called_for_one_answer_at_a_time(repository):
 def test_rules_that_cannot_be_meant(repository, overall, text):
     cases(repository)
     one_test(repository, f'"goldens", overall={overall}')
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines([text.replace("[", "[[]", 1).replace("'why']", "'why'[]]")])
 
@@ -202,7 +204,7 @@ def test_rules_that_cannot_be_meant(repository, overall, text):
 def test_a_set_in_which_no_case_has_the_output_fails(repository):
     repository.golden("refused", {"inputs": {"x": ["one"]}, "expect_error": "INVALID_ARGUMENT"})
     one_test(repository, '"goldens", overall={"y": {"differing": 0.1}}')
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*overall[[]'y'[]]: none of the cases has that output*"])
 
@@ -213,7 +215,7 @@ def test_a_set_against_a_baseline(repository):
     cases(repository, wrong=(3,))
     repository.golden("alone", {"inputs": {"x": [1.0]}})
     one_test(repository, '"goldens", overall={"y": {"mean_absolute": 0.0}}, against="exports/old"')
-    result = repository.run("-v")
+    result = repository.run_here("-v")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*[[]goldens-together-against-grpc[]] PASSED*", "*21 golden cases over grpc*"])
 
@@ -226,34 +228,34 @@ class TestRecording:
         del document["cases"]["c04"]["outputs"]
         file.write_text(json.dumps(document))
         one_test(repository)
-        result = repository.run(*workers)
+        result = repository.run_here(*workers)
         result.assert_outcomes(failed=2)
         result.stdout.fnmatch_lines(["*: 2 of 20 cases fail", "*c04*has no outputs yet; record them with*"])
-        repository.run("--tfserving-update=new", *workers).assert_outcomes(failed=2)
-        result = repository.run("--tfserving-update=changed", *workers)
+        repository.run_here("--tfserving-update=new", *workers).assert_outcomes(failed=2)
+        result = repository.run_here("--tfserving-update=changed", *workers)
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(["recorded goldens/many.json: 1 changed"])
         recorded = {case.key: case.answer["outputs"] for case in read_cases(file)}
         assert recorded["c04"]["y"]["values"] == [4.0]
         assert recorded["c03"]["y"]["values"] == [3.5]
         assert recorded["c05"] == {"y": [4.5]}, "as it was"
-        repository.run(*workers).assert_outcomes(passed=2)
+        repository.run_here(*workers).assert_outcomes(passed=2)
 
     def test_a_set_that_holds_as_a_whole_is_left_alone(self, repository):
         file = cases(repository, wrong=(3,))
         before = file.read_bytes()
         one_test(repository, '"goldens", overall={"y": {"differing": 0.05}}')
-        repository.run("--tfserving-update=changed").assert_outcomes(passed=2)
+        repository.run_here("--tfserving-update=changed").assert_outcomes(passed=2)
         assert file.read_bytes() == before
 
     def test_a_set_that_does_not_hold_is_recorded_where_it_differs(self, repository):
         file = cases(repository, wrong=(3, 5))
         one_test(repository, '"goldens", overall={"y": {"differing": 0.05}}')
-        repository.run("--tfserving-update=new").assert_outcomes(failed=2)
-        repository.run("--tfserving-update=changed").assert_outcomes(passed=2)
+        repository.run_here("--tfserving-update=new").assert_outcomes(failed=2)
+        repository.run_here("--tfserving-update=changed").assert_outcomes(passed=2)
         recorded = {case.key: case.answer["outputs"]["y"] for case in read_cases(file)}
         assert [key for key, y in recorded.items() if isinstance(y, dict)] == ["c03", "c05"]
-        repository.run().assert_outcomes(passed=2)
+        repository.run_here().assert_outcomes(passed=2)
 
     def test_an_answer_whose_sizes_do_not_fit_is_not(self, repository):
         """Of a case by itself neither is it."""
@@ -264,7 +266,7 @@ class TestRecording:
             "@pytest.mark.tfserving_golden('goldens', overall={'y': {'differing': 0.05}})\n"
             "def test_set(): ...\n"
         )
-        result = repository.run("--tfserving-update=changed")
+        result = repository.run_here("--tfserving-update=changed")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.stdout.fnmatch_lines(["*sizes do not fit the signature*"])
         assert file.read_bytes() == before
@@ -272,8 +274,8 @@ class TestRecording:
     def test_a_set_without_answers_is_recorded(self, repository):
         repository.golden("many", {"cases": {f"c{n}": {"inputs": {"x": [float(n)]}} for n in range(3)}})
         one_test(repository, '"goldens", overall={"y": {"differing": 0.05}}')
-        repository.run("--tfserving-update=new").assert_outcomes(passed=2)
-        repository.run().assert_outcomes(passed=2)
+        repository.run_here("--tfserving-update=new").assert_outcomes(passed=2)
+        repository.run_here().assert_outcomes(passed=2)
 
 
 @pytest.fixture

@@ -7,7 +7,14 @@ import re
 import shutil
 from pathlib import Path
 
-SLOW = Path(__file__).resolve().parents[1] / "server" / "exports" / "slow" / "1"
+import numpy as np
+
+from pytest_tfserving.golden.formats.prediction_log import write_log
+from pytest_tfserving.warmup_file import WARMUP_FILE
+
+EXPORTS = Path(__file__).resolve().parents[1] / "server" / "exports"
+SLOW = EXPORTS / "slow" / "1"
+LAZY = EXPORTS / "lazy" / "1"
 
 # The loop of the export `slow` counts up by this constant (a TensorProto's int64_val); by 127 it ends sooner.
 _STEP = b"R\x01\n"
@@ -40,7 +47,7 @@ def test_a_call_is_quick(): ...
     )
     result = repository.run()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines("*latency half_plus_two over rest: p50 * first call *; 1 request by 1 client, * /s")
+    result.stdout.fnmatch_lines("*latency half_plus_two over rest: max * first call *; 1 request by 1 client, * /s")
 
 
 def test_what_is_measured_stands_in_the_summary(repository):
@@ -64,8 +71,8 @@ def test_one_call_is_quick(load): ...
                 if f"two over {transport}: " in line and f" requests {how}, " in line
             ]
             assert re.fullmatch(
-                rf"  latency half_plus_two over {transport}: p50 [\d.]+ m?u?s, p99 [\d.]+ m?u?s, first call [\d.]+ m?u?s; "
-                rf"100 requests {how}, [\d,]+ /s",
+                rf"  latency half_plus_two over {transport}: p50 [\d.]+ m?u?s, p99 [\d.]+ m?u?s, first call [\d.]+ m?u?s "
+                rf"\(no warm-up(, asked before)?\); 100 requests {how}, [\d,]+ /s",
                 line,
             )
     result.stdout.re_match_lines([r"  half_plus_two: 3 latency budgets over grpc, 3 latency budgets over rest"])
@@ -89,8 +96,8 @@ def test_latency():
             r"  p90 +60 s +[\d.]+ m?u?s$",
             r"  throughput +1,000,000,000 /s +[\d,]+ /s +<- too few",
             r"measured: [\d.]+ m?u?s \S.* [\d.]+ m?s",
-            r"sent: 20 requests \(a request that was made up\) by 1 client, after a first call of [\d.]+ m?s and 3 for "
-            r"warming up",
+            r"sent: 20 requests \(a request that was made up\) by 1 client, after a first call of [\d.]+ m?s "
+            r"\(no warm-up\) and 3 for warming up",
         ]
     )
     result.stdout.no_fnmatch_line("*the body does not run*")
@@ -223,11 +230,12 @@ def test_some_requests_that_are_refused(repository):
 def test_a_slower_export_fails_and_a_quicker_one_holds(repository):
     slow = export(repository.path / "exports" / "slow" / "1")
     quick = export(repository.path / "exports" / "quick" / "1", quick=True)
-    repository.golden("work", {"inputs": {"x": 10_000}, "outputs": {"y": 10_000}})
+    # So much work that a busy machine, which gives others 10 ms at a time, is not all that is measured.
+    repository.golden("work", {"inputs": {"x": 50_000}, "outputs": {"y": 50_000}})
     for name, model, against in (("slower", slow, quick), ("quicker", quick, slow)):
         (repository.path / f"{name}.tfserving.toml").write_text(
             f'[model]\npath = "{model}"\nname = "{name}"\n[latency]\nagainst = "{against}"\nat_most = 1.5\n'
-            f'request = "goldens/work"\nrequests = 40\nwarmup = 2\n'
+            f'request = "goldens/work"\nrequests = 20\nwarmup = 2\n'
         )
     result = repository.run("--tfserving-json", "report.json")
     result.assert_outcomes(passed=1, failed=1)
@@ -236,9 +244,9 @@ def test_a_slower_export_fails_and_a_quicker_one_holds(repository):
             r"latency of slower over grpc is not within its budget",
             r"  p50 ratio +1\.5 +[\d.]+ times \([\d.]+ to [\d.]+\) +<- too long",
             r" +p50 +p90 +p99 +max +first call +answers",
-            r"  measured( +[\d.]+ m?s){5} +[\d,]+ /s",
-            r"  baseline( +[\d.]+ m?s){5} +[\d,]+ /s",
-            r"baseline: .*exports/quick/1, asked by turns with the model",
+            r"  measured( +[\d.]+ m?s){2} +-( +[\d.]+ m?s){2} +[\d,]+ /s",
+            r"  baseline( +[\d.]+ m?s){2} +-( +[\d.]+ m?s){2} +[\d,]+ /s",
+            r"baseline: .*exports/quick/1, asked by turns with the model, after a first call of \S+ m?s \(no warm-up\)",
         ]
     )
     document = json.loads((repository.path / "report.json").read_text(encoding="utf-8"))
@@ -252,7 +260,7 @@ def test_a_slower_export_fails_and_a_quicker_one_holds(repository):
         ("held", "held"),
     ]
     for side in (slower["measured"], slower["baseline"]):
-        assert side["answered"] == sum(side["histogram"]["counts"]) == 40
+        assert side["answered"] == sum(side["histogram"]["counts"]) == 20
         edges, percentiles = side["histogram"]["edges"], side["percentiles"]
         assert 1e-5 < edges[0] <= percentiles["p50"] <= percentiles["max"] <= edges[-1] < 60  # in seconds
 
@@ -272,6 +280,87 @@ def test_latency(): ...
     )
 
 
+def write_warmup(target: Path, *signatures: str) -> None:
+    """Gives an export a warm-up file of a request for each signature."""
+    file = target / WARMUP_FILE
+    file.parent.mkdir()
+    with file.open("wb") as stream:
+        write_log(stream, [("lazy", signature, {"x": np.int64(1)}, None) for signature in signatures])
+
+
+def test_what_warm_up_requests_spare_the_first_call(repository):
+    """The model does a lot in the first request of its life, and nothing later."""
+    for name in ("cold", "warm"):
+        shutil.copytree(LAZY, repository.path / name / "1")
+    write_warmup(repository.path / "warm" / "1", *["serving_default"] * 3)
+    repository.test_file(
+        """
+@pytest.mark.tfserving_latency(against="warm", at_most=1000, requests=20, warmup=0)
+def test_both(): ...
+@pytest.mark.tfserving("warm")
+@pytest.mark.tfserving_latency(p50="60s", requests=20, transport="rest")
+def test_one(): ...
+""",
+        model="cold",
+    )
+    result = repository.run("--tfserving-json", "report.json")
+    result.assert_outcomes(passed=2)
+    result.stdout.re_match_lines(
+        [
+            r"  latency cold over grpc: .*, first call \S+ m?s \(no warm-up\), that of warm \S+ m?s "
+            r"\(3 warm-up requests\); .*",
+            r"  latency warm over rest: .*, first call \S+ m?s \(3 warm-up requests\); .*",
+        ]
+    )
+    both, one = json.loads((repository.path / "report.json").read_text(encoding="utf-8"))["latencies"]
+    cold, warm = both["measured"], both["baseline"]
+    assert (cold["warmup_requests"], warm["warmup_requests"], one["measured"]["warmup_requests"]) == (0, 3, 3)
+    assert {cold["asked_before"], warm["asked_before"], one["measured"]["asked_before"]} == {False}
+    assert cold["first_call"] > 10 * cold["percentiles"]["p50"]
+    assert cold["first_call"] > warm["first_call"]
+
+
+def test_what_came_before_a_first_call(repository):
+    """Warm-up of another signature is none, and none is done where a flag says so; others may have asked the model."""
+    for name in ("other", "warm"):
+        shutil.copytree(LAZY, repository.path / name / "1")
+    file = repository.path / "other" / "1" / "saved_model.pb"
+    file.write_bytes(file.read_bytes().replace(b"serving_default", b"serving_another"))
+    write_warmup(repository.path / "other" / "1", "serving_another")
+    write_warmup(repository.path / "warm" / "1", "serving_default", "serving_default")
+    repository.test_file(
+        """
+latency = pytest.mark.tfserving_latency(p50="60s", requests=5)
+
+@latency
+@pytest.mark.tfserving("warm", isolated=True)
+def test_a(tfserving_grpc):
+    tfserving_grpc.predict(inputs={"x": 1})
+@latency
+@pytest.mark.tfserving("warm", isolated=True)
+def test_b(): ...
+@latency
+@pytest.mark.tfserving("warm", server_args=["--enable_model_warmup=false"])
+def test_c(): ...
+@pytest.mark.tfserving_latency(p50="60s", requests=5, signature="serving_another")
+@pytest.mark.tfserving("other")
+def test_d(): ...
+""",
+        model=None,
+    )
+    repository.run("--tfserving-json", "report.json").assert_outcomes(passed=4)
+    found = json.loads((repository.path / "report.json").read_text(encoding="utf-8"))["latencies"]
+    assert [(entry["measured"]["warmup_requests"], entry["measured"]["asked_before"]) for entry in found] == [
+        (2, False),
+        (2, True),
+        (0, False),
+        (1, False),
+    ]
+    result = repository.run("-n", "2", "-k", "test_a")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines("*first call * (2 warm-up requests, perhaps asked before); *")
+
+
 def test_measurements_of_workers_are_shown(repository):
     for number in range(3):
         repository.test_file("@pytest.mark.tfserving_latency(p50='60s', requests=20)\ndef test_latency(): ...\n")
@@ -287,7 +376,7 @@ def test_nothing_else_starts_while_it_is_measured(repository):
         """
 @pytest.mark.tfserving_latency(p50="60s", requests=10, warmup=0)
 def test_latency(request, tfserving):
-    run = tfserving._server._directory.parent
+    run = tfserving._server.directory.parent
     servers = [directory for directory in run.iterdir() if directory.is_dir()]
     assert [(directory / "server.json").exists() for directory in servers] == [True, True]
 @pytest.mark.tfserving("exports/half_plus_two", isolated=True)
@@ -309,7 +398,7 @@ def ends_at_the_15th(monkeypatch, tfserving):
     def run_load(send, numbers, load, most_errors):
         def sent(number):
             if number == 15:
-                directory = str(tfserving._server._directory)
+                directory = str(tfserving._server.directory)
                 for process in psutil.process_iter(["cmdline"]):
                     words = process.info["cmdline"] or ()
                     if "pytest_tfserving.server" in words and directory in " ".join(words):

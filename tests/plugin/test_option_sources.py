@@ -53,9 +53,9 @@ def test_model_points_the_same_tests_at_a_candidate(repository, models):
         "    assert tfserving.name == 'half_plus_two' and tfserving.export.path.name == 'candidate'\n"
     )
     (repository.path / "candidate").symlink_to(repository.path / "exports" / "half_plus_two")
-    repository.run("--tfserving-model=candidate").assert_outcomes(passed=1)
-    repository.run("--tfserving-model=half_plus_two=candidate").assert_outcomes(passed=1)
-    repository.run("--tfserving-model=half_plus_two=candidate", "--tfserving-model=exports/none").assert_outcomes(
+    repository.run_here("--tfserving-model=candidate").assert_outcomes(passed=1)
+    repository.run_here("--tfserving-model=half_plus_two=candidate").assert_outcomes(passed=1)
+    repository.run_here("--tfserving-model=half_plus_two=candidate", "--tfserving-model=exports/none").assert_outcomes(
         passed=1
     )
 
@@ -64,21 +64,21 @@ def test_model_without_a_name_is_ambiguous_among_several(repository, models):
     repository.test_file(
         f"def test_one(tfserving): ...\n@pytest.mark.tfserving({str(models / 'numbers')!r})\ndef test_two(tfserving): ...\n"
     )
-    result = repository.run("--tfserving-model=exports/half_plus_two")
+    result = repository.run_here("--tfserving-model=exports/half_plus_two")
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["SpecError: --tfserving-model * names no model, and this run has several:*NAME=*"])
 
 
 def test_model_alone_names_the_model_of_unmarked_tests(repository):
     repository.test_file(TEST, model=None)
-    result = repository.run("-s", "--tfserving-model=exports/half_plus_two")
+    result = repository.run_here("-s", "--tfserving-model=exports/half_plus_two")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*SERVED half_plus_two embedded*"])
 
 
 def test_server_arg_reaches_the_server(repository):
     repository.test_file(TEST)
-    result = repository.run("--tfserving-server-arg=--no_such_flag=1")
+    result = repository.run_here("--tfserving-server-arg=--no_such_flag=1")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["StartupError: the embedded server ended*", "server log*", "*no_such_flag*"])
 
@@ -90,7 +90,7 @@ def test_request_timeout(repository, option):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        result = repository.run(option.format(address), "--tfserving-request-timeout=0.5", backend="remote")
+        result = repository.run_here(option.format(address), "--tfserving-request-timeout=0.5", backend="remote")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         ["RequestError: DEADLINE_EXCEEDED*no answer within 0.5 s (--tfserving-request-timeout)*"]
@@ -108,7 +108,7 @@ def test_request_timeout(repository, option):
 )
 def test_a_backend_that_cannot_be_had_is_explained(repository, backend, arguments, message):
     repository.test_file(TEST)
-    result = repository.run(*arguments, backend=backend)
+    result = repository.run_here(*arguments, backend=backend)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([message])
 
@@ -117,7 +117,7 @@ def test_auto_says_why_it_passed_the_others_over(repository, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     repository.test_file(TEST)
-    result = repository.run(backend="auto")
+    result = repository.run_here(backend="auto")
     result.assert_outcomes(passed=1)
     reasons = (
         "remote: no address given; docker: no engine answers at unix:///no/such.sock; binary: no tensorflow_model_*"
@@ -128,7 +128,7 @@ def test_auto_says_why_it_passed_the_others_over(repository, monkeypatch):
 def test_a_named_candidate_that_no_test_asks_for_fails_the_run(repository):
     # A gate that misspells the name would test the old export and pass.
     repository.test_file(TEST)
-    result = repository.run("--tfserving-model=half_plus_tow=exports/half_plus_two")
+    result = repository.run_here("--tfserving-model=half_plus_tow=exports/half_plus_two")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
@@ -139,6 +139,6 @@ def test_a_named_candidate_that_no_test_asks_for_fails_the_run(repository):
 def test_a_path_may_hold_an_equals_sign_and_a_space(repository, monkeypatch):
     (repository.path / "of a=b").symlink_to(repository.path / "exports")
     repository.test_file(TEST)
-    repository.run("--tfserving-model=./of a=b/half_plus_two").assert_outcomes(passed=1)
+    repository.run_here("--tfserving-model=./of a=b/half_plus_two").assert_outcomes(passed=1)
     monkeypatch.setenv("TFSERVING_MODEL", "'./of a=b/half_plus_two'")
-    repository.run().assert_outcomes(passed=1)
+    repository.run_here().assert_outcomes(passed=1)

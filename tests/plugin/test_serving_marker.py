@@ -26,7 +26,7 @@ def test_paths(repository, path, served):
     shutil.copytree(version, exports / "several" / "9")
     shutil.copytree(version, exports / "several" / "10")
     repository.test_file(TEST, model=path)
-    result = repository.run("-s")
+    result = repository.run_here("-s")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines([f"*SERVED {served}*"])
 
@@ -47,7 +47,7 @@ def test_version_name_label_and_labels(repository, models):
         "def test_other_label(tfserving):\n    assert tfserving.version == 2\n",
         model=None,
     )
-    result = repository.run("-s")
+    result = repository.run_here("-s")
     result.assert_outcomes(passed=4)
     lines = [line for line in result.outlines if "V1" in line or "OLD" in line]
     assert lines[0].partition("(")[2] == lines[1].partition("(")[2]
@@ -60,7 +60,7 @@ def test_tags(repository, examples):
         f"@pytest.mark.tfserving({path!r})\ndef test_default(tfserving): ...\n",
         model=None,
     )
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
@@ -107,7 +107,7 @@ def test_what_cannot_be_served_is_explained_before_anything_starts(repository, a
 
 def test_without_a_marker_the_error_says_how_to_write_one(repository):
     repository.test_file(TEST, model=None)
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["SpecError: which model? Mark the test*@pytest.mark.tfserving(*"])
 
@@ -118,4 +118,4 @@ def test_a_marker_of_a_class_or_a_function_wins_over_the_modules(repository, mod
         "    def test_class(self, tfserving):\n        assert tfserving.name == 'numbers'\n"
         "def test_module(tfserving):\n    assert tfserving.name == 'half_plus_two'\n"
     )
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)

@@ -114,6 +114,47 @@ def test_a_model_that_ends_the_server_takes_no_other_with_it(models):
     result.stdout.fnmatch_lines(["*test_b*", "*ended during the run: killed by SIGABRT*"])
 
 
+def test_the_others_share_again_where_a_model_has_ended_the_server(models):
+    """Each on a server of its own, thirty models would pay thirty starts for one that crashes."""
+    shutil.copytree(EXPORTS / "aborting", models.path / "exports" / "aborting")
+    aborting = "@pytest.mark.tfserving('exports/aborting')\n"
+    models.test_file(
+        HEAD
+        + f"{aborting}def test_a(tfserving_grpc): tfserving_grpc.predict(inputs={{'x': 1}})\n"
+        + "".join(
+            f"@pytest.mark.tfserving('exports/{name}')\n"
+            f"def test_{name}(tfserving_rest): tfserving_rest.predict(inputs={{'x': [1.0]}})\n"
+            for name in ("one", "two", "three")
+        )
+        + f"{aborting}def test_b(tfserving_grpc): tfserving_grpc.predict(inputs={{'x': 1}})\n",
+        model=None,
+    )
+    result = models.run()
+    result.assert_outcomes(passed=3, failed=2)
+    assert "aborting and the 3 others are served apart" in result.stdout.str() + result.stderr.str()
+    used = servers(models)
+    assert used["test_one"] == used["test_two"] == used["test_three"]
+    assert used["test_a"] != used["test_one"] != used["test_b"]
+
+
+def test_a_test_looks_once_whether_its_server_lives(models):
+    """However many models it has: thousands of tests of dozens of models ask."""
+    (models.path / "conftest.py").write_text(
+        "from pytest_tfserving.backends.run import KeptServer\n"
+        "looks, check_alive = [], KeptServer.check_alive\n"
+        "def counted(*arguments):\n"
+        "    looks.append(arguments)\n"
+        "    return check_alive(*arguments)\n"
+        "KeptServer.check_alive = counted\n"
+        "def pytest_runtest_logfinish(nodeid): print('LOOKS', nodeid, len(looks)); looks.clear()\n"
+    )
+    models.test_file(marked("'exports/one'", "'exports/two'", "'exports/three'"), model=None)
+    result = models.run("-s")
+    result.assert_outcomes(passed=3)
+    counts = [int(line.rpartition(" ")[2]) for line in result.outlines if "LOOKS" in line]
+    assert counts[1:] == [1, 1]  # the first one waits for the server too
+
+
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [

@@ -8,7 +8,7 @@ GOOD = """'serving_default', inputs={"x": "float32[batch]"}, outputs={"y": "floa
 
 def test_holds(repository):
     repository.test_file(SIGNATURE.format(GOOD))
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["tfserving: embedded", "*half_plus_two: 1 signature"])
 
@@ -20,7 +20,7 @@ def test_the_body_runs_after_the_check(repository):
         "@pytest.mark.tfserving_signature(inputs={'x': 'int32[?]'})\n"
         "def test_bad():\n    raise SystemExit('body ran although the signature differs')\n"
     )
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*body ran"])
     result.stdout.no_fnmatch_line("*although*")
@@ -30,7 +30,7 @@ def test_a_failure_prints_expected_and_served_side_by_side(repository):
     repository.test_file(
         SIGNATURE.format("""inputs={"x": "int32[batch]", "z": "string[]"}, outputs={"output": "float32[batch, 1]"}""")
     )
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -48,7 +48,7 @@ def test_a_failure_prints_expected_and_served_side_by_side(repository):
 
 def test_an_unknown_signature_is_answered_with_those_that_there_are(repository):
     repository.test_file(SIGNATURE.format("""'serving_defualt', inputs={"x": "float32[?]"}"""))
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*export has no such signature; it has 'serving_default'. Did you mean*"])
 
@@ -67,14 +67,14 @@ def test_an_unknown_signature_is_answered_with_those_that_there_are(repository):
 )
 def test_what_cannot_be_meant_is_explained(repository, arguments, message):
     repository.test_file(SIGNATURE.format(arguments))
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([message])
 
 
 def test_pairs_and_unnamed_dimensions_are_accepted(repository):
     repository.test_file(SIGNATURE.format("""inputs={"x": ("float32", [None])}, outputs={"y": "float[?]"}"""))
-    repository.run().assert_outcomes(passed=1)
+    repository.run_here().assert_outcomes(passed=1)
 
 
 def test_a_named_dimension_holds_in_every_golden_of_the_test(repository, models):
@@ -84,6 +84,6 @@ def test_a_named_dimension_holds_in_every_golden_of_the_test(repository, models)
         '@pytest.mark.tfserving_golden("goldens")\ndef test_grow(): ...\n',
         model=str(models / "shapes"),
     )
-    result = repository.run("--tfserving-update")
+    result = repository.run_here("--tfserving-update")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*sizes do not fit the signature", "n is 2 in input x and * in output y, float32*"])

@@ -31,16 +31,16 @@ def old(repository):
 def test_a_golden_that_was_renamed_is_listed_and_removed_when_that_is_asked_for(repository, old, workers):
     config = repository.golden("config", {"inputs": ["x"], "epochs": 3})
     repository.test_file(MARKED)
-    result = repository.run(*workers)
+    result = repository.run_here(*workers)
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines([HEAD, "  goldens/old.json"])
     assert old.exists()
-    result = repository.run("--tfserving-remove-unused", *workers)
+    result = repository.run_here("--tfserving-remove-unused", *workers)
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["removed goldens/old.json"])
     result.stdout.no_fnmatch_line("*that no test uses*")
     assert sorted(file.name for file in old.parent.iterdir()) == [config.name, "used.json"]
-    result = repository.run("--tfserving-remove-unused", *workers)
+    result = repository.run_here("--tfserving-remove-unused", *workers)
     result.assert_outcomes(passed=2)
     result.stdout.no_fnmatch_line("removed *")
 
@@ -61,12 +61,12 @@ def test_a_golden_that_was_renamed_is_listed_and_removed_when_that_is_asked_for(
 )
 def test_a_run_of_some_tests_says_nothing_of_others_goldens(repository, old, arguments, reason):
     """Nor of those of tests' bodies, which have not run."""
-    result = repository.run("--tfserving-remove-unused", *arguments)
+    result = repository.run_here("--tfserving-remove-unused", *arguments)
     assert old.exists()
     result.stdout.no_fnmatch_line("*that no test uses*")
     if reason:
         result.stdout.fnmatch_lines([f"no unused golden was removed: {reason}"])
-    repository.run(*arguments).stdout.no_fnmatch_line("*unused golden*")
+    repository.run_here(*arguments).stdout.no_fnmatch_line("*unused golden*")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_nor_does_a_conftest_that_leaves_tests_out(repository, old, names, reaso
         (repository.path / name).touch()
     (repository.path / "other.tfserving.toml").write_text('[model]\npath = "exports/half_plus_two"\n[lint]\n')
     (repository.path / "conftest.py").write_text(f"collect_ignore = {names}\n")
-    result = repository.run("--tfserving-remove-unused")
+    result = repository.run_here("--tfserving-remove-unused")
     said = f"no unused golden was removed: {reason}" if reason else "removed goldens/old.json"
     result.stdout.fnmatch_lines([said])
     assert old.exists() == bool(reason)
@@ -94,7 +94,7 @@ def test_nor_does_a_conftest_that_leaves_tests_out(repository, old, names, reaso
 
 def test_nor_does_a_plugin_that_takes_tests_away_without_a_word(repository, old):
     (repository.path / "conftest.py").write_text("def pytest_collection_modifyitems(items):\n    del items[-1]\n")
-    result = repository.run("--tfserving-remove-unused")
+    result = repository.run_here("--tfserving-remove-unused")
     result.stdout.fnmatch_lines(["no unused golden was removed: tests were deselected"])
     assert old.exists()
 
@@ -115,7 +115,7 @@ def test_nor_does_a_plugin_that_takes_tests_away_without_a_word(repository, old)
 )  # fmt: skip
 def test_a_run_that_was_not_whole_says_nothing_either(repository, old, text, arguments, reason):
     (repository.path / "test_other.py").write_text(text)
-    result = repository.run("--tfserving-remove-unused", *arguments)
+    result = repository.run_here("--tfserving-remove-unused", *arguments)
     result.stdout.fnmatch_lines([f"no unused golden was removed: {reason}"])
     result.stdout.no_fnmatch_line("*that no test uses*")
     assert old.exists()
@@ -123,9 +123,9 @@ def test_a_run_that_was_not_whole_says_nothing_either(repository, old, text, arg
 
 def test_failing_tests_hide_none_but_where_one_was_not_prepared_nothing_is_removed(repository, old):
     (repository.path / "test_other.py").write_text("def test_a():\n    assert 0\n")
-    repository.run().stdout.fnmatch_lines([HEAD, "  goldens/old.json"])
+    repository.run_here().stdout.fnmatch_lines([HEAD, "  goldens/old.json"])
     (repository.path / "test_other.py").write_text("def test_a(no_such_fixture): ...\n")
-    result = repository.run("--tfserving-remove-unused")
+    result = repository.run_here("--tfserving-remove-unused")
     result.stdout.fnmatch_lines(["no unused golden was removed: a test's setup failed", HEAD, "  goldens/old.json"])
     assert old.exists()
 
@@ -140,7 +140,7 @@ def test_the_projects_testpaths_are_the_whole_and_its_parts_are_not(repository, 
     (tests / "part" / "test_part.py").write_text("def test_part(): ...\n")
     (repository.path / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
     for arguments, listed in {(): True, ("tests",): True, (".",): True, ("tests/part",): False}.items():
-        result = repository.run(*arguments)
+        result = repository.run_here(*arguments)
         assert ("tests/goldens/old.json" in result.stdout.str()) == listed, arguments
 
 
@@ -159,7 +159,7 @@ def test_used_is_what_markers_and_contracts_name_run_or_skipped_over_whatever_tr
         '[model]\npath = "exports/half_plus_two"\n[goldens]\npath = "goldens/by-contract.json"\n'
         '[properties.serving_default]\nrequests = "goldens/by-promise.json"\noutputs.y.finite = true\n'
     )
-    result = repository.run("--tfserving-transport", "grpc")
+    result = repository.run_here("--tfserving-transport", "grpc")
     assert result.ret == 0
     result.stdout.fnmatch_lines([HEAD, "  goldens/old.json"])
 
@@ -169,7 +169,7 @@ def test_goldens_of_tests_bodies_are_used_when_they_are_checked(repository, work
     repository.golden("body", BODY)
     repository.golden("other", BODY)
     repository.test_file(CHECKED.format(before="pass"))
-    repository.run(*workers).stdout.fnmatch_lines([HEAD, "  goldens/other.json"])
+    repository.run_here(*workers).stdout.fnmatch_lines([HEAD, "  goldens/other.json"])
 
 
 @pytest.mark.parametrize("before", ["assert 0", "pytest.skip()", "pytest.xfail()"])
@@ -177,7 +177,7 @@ def test_goldens_of_tests_bodies_are_used_when_they_are_checked(repository, work
 def test_where_a_body_did_not_come_to_its_check_nothing_is_said_of_such_goldens(repository, old, before, workers):
     body = repository.golden("body", BODY)
     repository.test_file(f"@pytest.mark.skip\n{MARKED}" + CHECKED.format(before=before))
-    result = repository.run("--tfserving-remove-unused", *workers)
+    result = repository.run_here("--tfserving-remove-unused", *workers)
     result.stdout.fnmatch_lines(["removed goldens/old.json"])
     assert body.exists()
 
@@ -187,9 +187,9 @@ def test_what_was_recorded_for_it_goes_with_it(repository):
     large = repository.golden("large", {"inputs": {"x": {"dtype": "float32", "shape": [5000], "npz": "x"}}})
     np.savez(large.with_suffix(".npz"), x=np.arange(5000, dtype="f4"))
     repository.test_file('@pytest.mark.tfserving_golden("goldens")\ndef test_goldens(): ...\n')
-    repository.run("--tfserving-update").assert_outcomes(passed=4)
+    repository.run_here("--tfserving-update").assert_outcomes(passed=4)
     repository.test_file(MARKED)
-    result = repository.run("--tfserving-remove-unused")
+    result = repository.run_here("--tfserving-remove-unused")
     result.stdout.fnmatch_lines(["removed goldens/large.json", "removed goldens/large.npz"])
     assert [file.name for file in large.parent.iterdir()] == ["used.json"]
 
@@ -211,15 +211,15 @@ def test_what_cannot_be_removed_fails_the_run(repository, old):
 def test_many_are_a_few_lines_and_all_of_them_with_v(repository, old):
     for number in range(11):
         repository.golden(f"old{number:02d}", GOOD)
-    result = repository.run()
+    result = repository.run_here()
     result.stdout.fnmatch_lines(
         ["12 goldens that no test uses (*removes them):", "  goldens/old08.json", "  ... and 2 more (-v)"]
     )
-    repository.run("-v").stdout.fnmatch_lines(["  goldens/old10.json"])
+    repository.run_here("-v").stdout.fnmatch_lines(["  goldens/old10.json"])
     assert json.loads(old.read_text()) == GOOD
 
 
 def test_where_no_test_uses_a_golden_none_is_looked_for(repository):
     repository.golden("old", GOOD)
     (repository.path / "test_other.py").write_text("def test_a(): ...\n")
-    repository.run().stdout.no_fnmatch_line("*that no test uses*")
+    repository.run_here().stdout.no_fnmatch_line("*that no test uses*")

@@ -21,7 +21,7 @@ EXACT = {"y": {"dtype": "float32", "shape": [2], "values": [2.5, 3.0]}}
 def test_records_exact_tensors_and_where_they_came_from(repository):
     file = repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
     repository.test_file(TEST)
-    result = repository.run("--tfserving-update")
+    result = repository.run_here("--tfserving-update")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["recorded *goldens/one.json: 1 new"])
     assert outputs(file) == EXACT
@@ -30,14 +30,14 @@ def test_records_exact_tensors_and_where_they_came_from(repository):
     assert provenance["tensorflow"]
     assert provenance["cpu"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", provenance["date"])
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)
 
 
 def test_requests_keep_the_layout_that_a_person_gave_them(repository):
     text = '{\n  "cases": {"a": {"inputs": {"x": [1.0,\n      2.0]}}}\n}\n'
     file = repository.golden("one", text)
     repository.test_file(TEST)
-    repository.run("--tfserving-update").assert_outcomes(passed=2)
+    repository.run_here("--tfserving-update").assert_outcomes(passed=2)
     assert '{"x": [1.0,\n      2.0]}' in file.read_text()
     assert outputs(file, "a") == EXACT
 
@@ -53,7 +53,7 @@ def test_modes(repository, mode, good_is_touched, bad_is_recorded, passed):
     new = repository.golden("new", request)
     before = good.read_text()
     repository.test_file(TEST)
-    result = repository.run(f"--tfserving-update={mode}")
+    result = repository.run_here(f"--tfserving-update={mode}")
     assert result.parseoutcomes().get("passed") == passed
     assert (good.read_text() != before) == good_is_touched
     assert (outputs(bad) == EXACT) == bad_is_recorded
@@ -63,9 +63,9 @@ def test_modes(repository, mode, good_is_touched, bad_is_recorded, passed):
 def test_a_pair_gets_a_response_file(repository):
     repository.golden("one.request", {"instances": [1.0, 2.0]})
     repository.test_file(TEST)
-    repository.run("--tfserving-update").assert_outcomes(passed=2)
+    repository.run_here("--tfserving-update").assert_outcomes(passed=2)
     assert outputs(repository.path / "goldens" / "one.response.json") == EXACT
-    repository.run().assert_outcomes(passed=2)
+    repository.run_here().assert_outcomes(passed=2)
 
 
 def test_a_case_that_fails_over_one_transport_is_not_recorded(repository, models):
@@ -73,10 +73,10 @@ def test_a_case_that_fails_over_one_transport_is_not_recorded(repository, models
     file = repository.golden("one", {"signature_name": "id_float16", "inputs": {"x": [1.0]}})
     before = file.read_text()
     repository.test_file(TEST, model=str(models / "dtypes"))
-    result = repository.run("--tfserving-update")
+    result = repository.run_here("--tfserving-update")
     result.stdout.fnmatch_lines(["not recorded *one.json: it failed over rest"])
     assert file.read_text() == before
-    repository.run("--tfserving-update", "--tfserving-transport=grpc").assert_outcomes(passed=1)
+    repository.run_here("--tfserving-update", "--tfserving-transport=grpc").assert_outcomes(passed=1)
     assert outputs(file)["y"]["values"] == [1.0]
 
 
@@ -124,14 +124,14 @@ def test_goldens_of_a_tests_body(repository):
         "    outputs = tfserving.grpc.predict(inputs={'x': [1.0, 2.0]})\n"
         "    tfserving_golden.check(outputs, 'goldens/body', rtol=1e-6)\n"
     )
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*no golden *goldens/body.json; record it with*"])
-    repository.run("--tfserving-update").assert_outcomes(passed=1)
-    repository.run().assert_outcomes(passed=1)
+    repository.run_here("--tfserving-update").assert_outcomes(passed=1)
+    repository.run_here().assert_outcomes(passed=1)
     file = repository.path / "goldens" / "body.json"
     file.write_text(file.read_text().replace("3.0", "3.5"))
-    result = repository.run()
+    result = repository.run_here()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["golden *goldens/body.json differs", "*y*1 of 2*[[]1[]]*3.5*3.0*0.5*"])
 
@@ -166,7 +166,7 @@ class TestInCI:
         file = repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
         before = file.read_text()
         repository.test_file(TEST)
-        result = repository.run(*flags)
+        result = repository.run_here(*flags)
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([f"ERROR: {named}: this is CI (CI=true is set), *--tfserving-update-in-ci"])
         assert file.read_text() == before
@@ -176,11 +176,11 @@ class TestInCI:
         monkeypatch.setenv("CI", "true")
         file = repository.golden("one", {"inputs": {"x": [1.0, 2.0]}})
         repository.test_file(TEST)
-        repository.run("--tfserving-update", "--tfserving-update-in-ci", *workers).assert_outcomes(passed=2)
+        repository.run_here("--tfserving-update", "--tfserving-update-in-ci", *workers).assert_outcomes(passed=2)
         assert outputs(file) == EXACT
 
     def test_a_run_that_records_nothing_is_as_elsewhere(self, repository, monkeypatch):
         monkeypatch.setenv("CI", "true")
         repository.golden("one", {"inputs": {"x": [1.0, 2.0]}, "outputs": {"y": [2.5, 3.0]}})
         repository.test_file(TEST)
-        repository.run().assert_outcomes(passed=2)
+        repository.run_here().assert_outcomes(passed=2)

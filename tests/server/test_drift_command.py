@@ -15,7 +15,7 @@ import pytest
 
 from pytest_tfserving.commands import drift
 from pytest_tfserving.golden.formats.prediction_log import write_log
-from tests.conftest import processes_of, wait_until
+from tests.conftest import processes_of, suspend, wait_until
 from tests.edited_exports import half_plus_two
 
 INPUTS = {"cases": {"a": {"inputs": {"x": [1.0, 2.0, 5.0]}}, "b": {"inputs": {"x": [7.0]}}}}
@@ -287,7 +287,7 @@ def test_a_server_that_hangs_is_no_drift(here, endless, monkeypatch):
     monkeypatch.setenv("TFSERVING_REQUEST_TIMEOUT", "1")
     process = start(here, endless)
     [server] = servers_of(run_of(here))
-    server.suspend()
+    suspend(server)
     try:
         out, err = process.communicate(timeout=60)
     finally:

@@ -123,6 +123,8 @@ REFUSED = [
     Refused("no time at all", MODEL + '[latency]\np50 = "0ms"\n', '4: latency.p50 = "0ms"; a duration as text, ', form=False),
     Refused("a rate of clients", MODEL + '[[latency]]\nmax = "1s"\n[[latency]]\nmax = "1s"\nrate = 1\nconcurrency = 1\n', "5: latency[1]: rate and concurrency exclude each other", form=False),
     Refused("a latency's requests", MODEL + '[latency]\nmax = "1s"\nrequests = "g"\n', '5: latency.requests = "g"; a whole number from 1 on expected'),
+    Refused("a share that may fail", MODEL + '[latency]\nmax = "1s"\nfailing = 1\n', "5: latency.failing = 1; a number that is not negative and is below 1 expected, such as failing = 0.01"),
+    Refused("a rate of none", MODEL + '[latency]\nmax = "1s"\nrate = 0\n', "5: latency.rate = 0; a number above 0 expected, such as rate = 200"),
     Refused("a latency's transport", MODEL + '[latency]\nmax = "1s"\ntransport = "http"\n', '5: latency.transport = "http"; one of rest, grpc expected'),
     Refused("a ratio to nothing", MODEL + '[latency]\nat_most = 1.2\n', "3: latency: against and at_most belong together; give against", form=False),
     Refused("a latency of no signature", SIGNATURE + '[latency]\nmax = "1s"\nsignature = "t"\n', "8: no [signatures.t] in this contract", form=False),

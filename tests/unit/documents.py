@@ -212,6 +212,8 @@ def latency(
         percentiles = {"p50": 0.000412, "p90": 0.0008, "p99": 0.0012, "max": 0.00154}
         return {
             "first_call": 0.0186,
+            "warmup_requests": 0 if slower > 1 else 12,
+            "asked_before": False,
             "percentiles": {name: value * slower for name, value in percentiles.items()},
             "sent": 500,
             "answered": 500,

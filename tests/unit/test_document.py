@@ -310,9 +310,12 @@ MEASURED = {
     "percentiles": {"p50": 2_000_000, "p90": 3_000_000, "p99": 3_000_000, "max": 3_000_000},
     "histogram": {"edges": (1000.0, 1260.0, 3980.0), "counts": (1, 2), "unit": "us"},
     "errors": {"UNAVAILABLE": 1},
+    "before": {"warmups": 3, "asked": None},
 }
 PLAIN = {
     "first_call": 0.012,
+    "warmup_requests": 3,
+    "asked_before": None,
     "percentiles": {"p50": 0.002, "p90": 0.003, "p99": 0.003, "max": 0.003},
     "sent": 4,
     "answered": 3,

@@ -25,7 +25,8 @@ def test_durations(text, nanoseconds):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "ms", "5 m", "5min", "-5ms", "0ms", "0.1ns", "1e3ms", "5,5ms", "5ms 3us", "infs"]
+    "text",
+    ["", "5", "ms", "5 m", "5min", "-5ms", "0ms", "0.1ns", "1e3ms", "5,5ms", "5ms 3us", "infs", "nan", "9" * 400 + "s"],
 )
 def test_what_is_no_duration(text):
     with pytest.raises(SpecError, match="a duration was expected, a number and ns, us, ms or s, such as 5ms"):
@@ -85,6 +86,10 @@ def test_plans(table, plan, budget):
         ({"p50": "5ms", "failing": 1.0}, "failing=1.0; the share of requests that may fail, below 1, was expected"),
         ({"p50": "5ms", "rate": 5, "concurrency": 4}, "rate and concurrency exclude each other"),
         ({"against": "a", "at_most": 2, "rate": 5}, "rate and against exclude each other"),
+        (
+            {"p50": "5ms", "requests": 50, "concurrency": 64},
+            "50 requests leave clients without any; give requests=64 or more",
+        ),
         (
             {"against": "a", "at_most": 2, "requests": 79, "concurrency": 4},
             "79 requests are too few to compare; give requests=80",

@@ -11,9 +11,10 @@ from pytest_tfserving.errors import Code, RequestError
 from pytest_tfserving.latency.load import Samples
 from pytest_tfserving.latency.measure import TURN, measure, measure_against
 from pytest_tfserving.latency.plan import Budget, Load, Plan
-from pytest_tfserving.latency.result import LatencyResult, summarize
+from pytest_tfserving.latency.result import Before, LatencyResult, summarize
 from pytest_tfserving.latency.statistics import Ratio
 from pytest_tfserving.report.latency import Place, latency_failure, latency_line, unclear_line
+from pytest_tfserving.report.measurement_words import before_texts
 
 MS = 10**6
 PLACE = Place("half_plus_two", "grpc", "3 golden cases", "exports/1")
@@ -95,16 +96,35 @@ def test_json_can_carry_a_result():
 
 def test_the_line_of_a_summary():
     result = LatencyResult(measured(1, 2, 3), measured(2), {"p50": Ratio(1.0, 0.98, 1.0345)})
+    result = result.after(Before(0, False), Before(1, False))
     assert latency_line(result, Plan(load=Load(4)), PLACE) == (
-        "latency half_plus_two over grpc: p50 2 ms, p99 3 ms, p50 1 times (0.98 to 1.03) that of exports/1, first call "
-        "12 ms; 3 requests by 4 clients, 2 /s"
+        "latency half_plus_two over grpc: p50 2 ms, max 3 ms, p50 1 times (0.98 to 1.03) that of exports/1, first call "
+        "12 ms (no warm-up), that of exports/1 12 ms (1 warm-up request); 3 requests by 4 clients, 2 /s"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        (Before(0, False), "no warm-up"),
+        (Before(1, False), "1 warm-up request"),
+        (Before(12, True), "12 warm-up requests, asked before"),
+        (Before(0, None), "no warm-up, perhaps asked before"),
+        (Before(None, False), ""),
+        (Before(), "perhaps asked before"),
+    ],
+)
+def test_what_came_before_the_first_call(before, text):
+    assert ", ".join(before_texts(before.warmups, before.asked)) == text
+    line = latency_line(LatencyResult(measured(1)).after(before), Plan(), PLACE)
+    assert f"first call 12 ms{f' ({text})' if text else ''}; " in line
 
 
 def test_the_text_of_a_failure():
     result = LatencyResult(
         measured(1, 2, 30, errors=["a", "b", "a", "c", "d"]), measured(1, 2, 3), {"p50": Ratio(1.5, 1.3, 1.6)}
     )
+    result = result.after(Before(0, False), Before(3, True))
     budget = Budget({"p50": 5 * MS, "max": 20 * MS}, throughput=1000, at_most=1.2)
     text = latency_failure(result, result.rows(Plan(), budget), Plan(), PLACE, 4)
     assert text.splitlines() == [
@@ -117,9 +137,9 @@ def test_the_text_of_a_failure():
         "  p50 ratio   1.2       1.5 times (1.3 to 1.6)  <- too long",
         "  failing     0         5                       <- too many",
         "",
-        "            p50   p90    p99    max    first call  answers",
-        "  measured  2 ms  30 ms  30 ms  30 ms  12 ms       2 /s",
-        "  baseline  2 ms  3 ms   3 ms   3 ms   12 ms       2 /s",
+        "            p50   p90  p99  max    first call  answers",
+        "  measured  2 ms  -    -    30 ms  12 ms       2 /s",
+        "  baseline  2 ms  -    -    3 ms   12 ms       2 /s",
         "",
         "measured: 1 ms █  █          █ 31.6 ms",
         "measured: 2 failed: UNAVAILABLE over grpc (model m, signature s): a",
@@ -127,9 +147,10 @@ def test_the_text_of_a_failure():
         "measured: 1 failed: UNAVAILABLE over grpc (model m, signature s): c",
         "measured: 1 failed for other reasons",
         "baseline: 1 ms █  ██ 3.16 ms",
-        "sent: 8 requests of 500, then it was given up (3 golden cases) by 1 client, after a first call of 12 ms and 50 "
-        "for warming up",
-        "baseline: exports/1, asked by turns with the model",
+        "sent: 8 requests of 500, then it was given up (3 golden cases) by 1 client, after a first call of 12 ms (no "
+        "warm-up) and 50 for warming up",
+        "baseline: exports/1, asked by turns with the model, after a first call of 12 ms (3 warm-up requests, asked "
+        "before)",
         "4 workers of pytest-xdist shared the machine; -n 0 leaves it to the measurement",
     ]
 

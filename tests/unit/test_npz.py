@@ -263,6 +263,7 @@ from pytest_tfserving.golden.recorder import Recorder
 from pytest_tfserving.golden.tolerance import Tolerance
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+sys.dont_write_bytecode = True  # of what is imported from now on Python would leave half a file
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 recorder = Recorder()
 recorder.add(Path("large.json"), None, "grpc", {"y": np.arange(5000, dtype="f4")}, {}, Tolerance())

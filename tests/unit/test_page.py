@@ -111,9 +111,9 @@ def test_what_is_in_it(full):
         "goldens/old.json",
         "pytest example_models --tfserving-report report.html",
         "22 November 2025, 22:10 UTC, took 12.3 s",
-        "mnist gRPC, 4 clients 0.667 ms 1.3 ms 1.94 ms 2.49 ms 18.6 ms 1,256 /s p50 1.62 (1.58 to 1.71) p99 1.4 (0.9 to 2.1)",
+        "mnist gRPC, 4 clients 0.667 ms 1.3 ms 1.94 ms 2.49 ms 18.6 ms no warm-up 1,256 /s p50 1.62 (1.58 to 1.71) p99 1.4 (0.9 to 2.1)",
         "p99 ≤ 5 ms p50 ratio ≤ 1.5: too long p99 ratio ≤ 1.5: cannot be told against exports/1 0.412 ms",
-        f"half_plus_two REST, 50 a second {4 * (words.NOTHING + ' ')}18.6 ms 0 /s 3 failed {words.NOTHING} ≤ 0 failing",
+        f"half_plus_two REST, 50 a second {4 * (words.NOTHING + ' ')}18.6 ms 12 warm-up requests 0 /s 3 failed {words.NOTHING} ≤ 0 failing",
         "500 answers, 0.162 ms to 2.57 ms. The line is exports/1.",
     ):
         assert text in full.words

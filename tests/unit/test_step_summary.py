@@ -104,13 +104,14 @@ def test_latencies():
     assert rows == [
         "| model | over | p50 | p90 | p99 | max | first call | answers | ratio | budget |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |",
-        "| m|n | grpc, 4 clients | 0.667 ms | 1.3 ms | 1.94 ms | 2.49 ms | 18.6 ms | 1,256 /s "
+        "| m|n | grpc, 4 clients | 0.667 ms | 1.3 ms | 1.94 ms | 2.49 ms | 18.6 ms (no warm-up) | 1,256 /s "
         "| p50 1.62 (1.58 to 1.71) times exports/1, p99 1.4 (0.9 to 2.1) times exports/1 "
         "| p99 ≤ 5 ms, **p50 ratio ≤ 1.5: too long**, p99 ratio ≤ 1.5: cannot be told |",
-        "| half_plus_two | grpc, 4 clients | 0.412 ms | 0.8 ms | 1.2 ms | 1.54 ms | 18.6 ms | 2,034 /s | - | p99 ≤ 5 ms |",
+        "| half_plus_two | grpc, 4 clients | 0.412 ms | 0.8 ms | 1.2 ms | 1.54 ms | 18.6 ms (12 warm-up requests) "
+        "| 2,034 /s | - | p99 ≤ 5 ms |",
     ]
     text = step_summary(found | {"latencies": [unanswered()] * 60})
-    assert "... and 40 more latencies." in text and "| - | - | - | - | 18.6 ms | 0 /s |" in text
+    assert "... and 40 more latencies." in text and "| - | - | - | - | 18.6 ms (12 warm-up requests) | 0 /s |" in text
 
 
 def test_no_text_is_markup():

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from tools.bench import checks, cold, contracts, goldens, scale, server
+from tools.bench import checks, cold, containers, contracts, goldens, scale, server
 
 COLUMNS = ("what", "measured", "baseline", "ratio or size", "at most")
 Row = tuple[str, str, str, str, str]
@@ -47,7 +47,8 @@ def main() -> None:
 
 
 GROUPS: Mapping[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
-    "a run": lambda given: cold.rows(given.rounds, given.image, given.binary),
+    "a run": lambda given: cold.rows(given.rounds, given.binary),
+    "docker": lambda given: containers.rows(given.rounds, given.image),
     "unused": lambda given: unused(given.rounds),
     "checks": lambda given: checks.rows(given.rounds * 60),
     "goldens": lambda given: goldens.rows(given.rounds),

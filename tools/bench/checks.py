@@ -1,4 +1,4 @@
-"""One golden check beside one bare call, by transport and size of what is sent."""
+"""One check beside the bare calls that it consists of: a golden by transport and size, and generated requests."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tools.bench.cold import EXPORT
 
 SIZES = (3, 1_000, 100_000)
+EXAMPLES = 25
 
 
 def rows(calls: int = 300) -> Iterator[tuple[str, str, str, str, str]]:
@@ -74,8 +77,53 @@ def rows(calls: int = 300) -> Iterator[tuple[str, str, str, str, str]]:
                 what = f"golden check over {transport}, {size:,} floats in and out"
                 limit = "1.5" if size == SIZES[0] else ""
                 yield what, f"{mine * 1e3:.2f} ms", f"{theirs * 1e3:.2f} ms bare call", f"{mine / theirs:.2f}", limit
+        yield generated(served, calls // 10)
     finally:
         session.close()
+
+
+def generated(served: Any, calls: int) -> tuple[str, str, str, str, str]:
+    """A check by generated requests, valid and invalid ones, beside the same requests by the same clients."""
+    from pytest_tfserving.contracts.generated import check_generated, check_refusals
+    from pytest_tfserving.errors import RequestError
+
+    signature, clients = served.signatures["serving_default"], {"rest": served.rest, "grpc": served.grpc}
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    class Noted:
+        """A client whose requests are noted."""
+
+        def __init__(self, transport: str) -> None:
+            self.transport = transport
+
+        def predict(self, **request: Any) -> Any:
+            sent.append((self.transport, request))
+            return clients[self.transport].predict(**request)
+
+    noted = {transport: Noted(transport) for transport in clients}
+    asks = {
+        transport: lambda inputs, client=client: client.predict(inputs=inputs, signature_name="serving_default")
+        for transport, client in noted.items()
+    }
+
+    def check() -> None:
+        sent.clear()
+        assert check_generated(signature, None, None, asks, lambda _inputs, _outputs: [], examples=EXAMPLES) is None
+        assert check_refusals(signature, None, None, list(noted.values()), examples=EXAMPLES) is None
+
+    def bare() -> None:
+        for transport, request in sent:
+            with suppress(RequestError):  # half of the examples are to be refused
+                clients[transport].predict(**request)
+
+    mine, theirs = in_turns(check, bare, max(3, calls))
+    return (
+        f"generated requests, {EXAMPLES} valid and {EXAMPLES} invalid ones over both transports",
+        f"{mine:.2f} s",
+        f"{theirs:.2f} s the same {len(sent)} requests alone",
+        f"{mine / theirs:.2f}",
+        "",
+    )
 
 
 def in_turns(first: Callable[[], None], second: Callable[[], None], calls: int) -> tuple[float, float]:

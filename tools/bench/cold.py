@@ -25,8 +25,8 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", *OTHERS)
 SUITE = "one model, signature and golden on both transports"
 
 
-def rows(rounds: int, image: str | None, binary: str | None) -> Iterator[tuple[str, str, str, str, str]]:
-    """(what, measured, baseline, ratio or size, limit) of each figure. `image` and `binary` are measured if given."""
+def rows(rounds: int, binary: str | None) -> Iterator[tuple[str, str, str, str, str]]:
+    """(what, measured, baseline, ratio or size, limit) of each figure. `binary` is measured if given."""
     embedded = [*PYTEST, str(HERE / "ours.py"), "--tfserving-backend=embedded"]
     by_hand = [*PYTEST, "-p", "no:tfserving", str(HERE / "handwritten.py")]
     ours, hand = in_turns([embedded, by_hand], rounds)
@@ -37,11 +37,6 @@ def rows(rounds: int, image: str | None, binary: str | None) -> Iterator[tuple[s
             [[*embedded[:-1], "--tfserving-backend=binary", f"--tfserving-binary={binary}"], by_hand], rounds
         )
         yield (f"the same, binary ({binary})", *beside(mine, hand, "by hand"), "")
-    if image:
-        environment = {"SERVER": "docker", "IMAGE": image, "TESTCONTAINERS_RYUK_DISABLED": "true"}
-        command = [*embedded[:-1], "--tfserving-backend=docker", f"--tfserving-image={image}"]
-        mine, hand = in_turns([command, by_hand], rounds, environment)
-        yield (f"the same, docker ({image}, image present)", *beside(mine, hand, "by hand"), "0.4")
     cli = [
         str(SCRIPTS / "saved_model_cli"), "run", "--dir", str(EXPORT / "1"), "--tag_set", "serve",
         "--signature_def", "serving_default", "--input_exprs", "x=np.array([1.0, 2.0, 5.0], np.float32)",

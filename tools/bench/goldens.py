@@ -1,4 +1,4 @@
-"""What goldens cost: comparing large arrays beside numpy.allclose, and a thousand small cases beside bare calls."""
+"""What goldens cost: comparing large arrays beside numpy.allclose, a thousand small cases beside bare calls, logs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tools.bench import logs
+
 VALUES = 10_000_000
 CASES = 1_000
 EXPORT = Path(__file__).parents[2] / "example_models" / "half_plus_two" / "exports" / "half_plus_two"
@@ -26,6 +28,7 @@ def rows(rounds: int) -> Iterator[Row]:
     yield from comparing(rounds)
     with tempfile.TemporaryDirectory() as directory:
         yield from many_cases(Path(directory), rounds)
+    yield from logs.rows()
 
 
 def comparing(rounds: int) -> Iterator[Row]:

@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pytest_tfserving.latency.durations import duration_text
-from pytest_tfserving.latency.plan import PERCENTILES
-from pytest_tfserving.report.measurement_words import limit_text, load_text, ratio_text
+from pytest_tfserving.report.measurement_words import before_texts, limit_text, load_text, percentile_texts, ratio_text
 from pytest_tfserving.report.page import words
 from pytest_tfserving.report.page.figures import Figures
 from pytest_tfserving.report.page.moved import MOST_FIGURES, Figure
 
+_LEAST_DRAWN = 10  # of fewer answers there is no distribution to be seen
+
 
 class Side(NamedTuple):
-    """One model's cells; `answers` are those of a second, `failed` counts requests."""
+    """One model's cells; `before` came before the first call, `answers` are a second's, `failed` counts requests."""
 
     percentiles: Sequence[str]
     first_call: str
+    before: Sequence[str]
     answers: str
     failed: int
 
@@ -25,7 +27,7 @@ class Side(NamedTuple):
 class Latency(NamedTuple):
     """One measurement. `over` is its transport and its load, `sides` are the model's and the baseline's with its name.
 
-    `budget` has each limit in words, and whether it was not kept.
+    `budget` has each limit in words, and whether it was not kept. What is `drawable` has a figure where there is room.
     """
 
     facts: Mapping[str, Any]
@@ -33,6 +35,7 @@ class Latency(NamedTuple):
     sides: Sequence[tuple[str, Side]]
     ratios: Sequence[str]
     budget: Sequence[tuple[str, bool]]
+    drawable: bool
     figure: Figure | None
 
 
@@ -44,7 +47,7 @@ def latencies(measurements: Sequence[Mapping[str, Any]], figures: Figures) -> li
         over = f"{transport}, {load_text(facts)}"
         sides = [("", _side(facts["measured"]))]
         sides += [(facts["against"], _side(facts["baseline"]))] if facts["baseline"] else []
-        drawn = facts["measured"]["histogram"] is not None and figures.drawn < MOST_FIGURES
+        drawable = facts["measured"]["answered"] >= _LEAST_DRAWN
         shown.append(
             Latency(
                 facts,
@@ -52,17 +55,18 @@ def latencies(measurements: Sequence[Mapping[str, Any]], figures: Figures) -> li
                 sides,
                 [f"{name} {ratio_text(ratio)}" for name, ratio in facts["ratios"].items()],
                 [(limit_text(row), row["standing"] == "failed") for row in facts["budget"]],
-                _figure(facts, over, figures) if drawn else None,
+                drawable,
+                _figure(facts, over, figures) if drawable and figures.drawn < MOST_FIGURES else None,
             )
         )
     return shown
 
 
 def _side(measured: Mapping[str, Any]) -> Side:
-    found = measured["percentiles"]
     return Side(
-        [duration_text(found[name] * 1e9) if name in found else words.NOTHING for name in PERCENTILES],
+        [text or words.NOTHING for text in percentile_texts(measured)],
         duration_text(measured["first_call"] * 1e9),
+        before_texts(measured["warmup_requests"], measured["asked_before"]),
         f"{measured['throughput']:,.0f} /s",
         measured["sent"] - measured["answered"],
     )
