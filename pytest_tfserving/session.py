@@ -169,8 +169,6 @@ class Session:
         """Closes the clients and leaves the run; its servers end with the last process that leaves."""
         for reference in self._references.values():
             reference.close()
-        if self._run:
-            self._run.leave()  # its servers end while the clients are closed
         if self._serving:
             self._serving.close()
         if self._run:

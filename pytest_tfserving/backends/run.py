@@ -58,7 +58,6 @@ class Run:
         os.close(reader)
         self._started: list[subprocess.Popen[bytes]] = []
         self._leased: dict[str, LeasedServer] = {}
-        self._closed = False
 
     @classmethod
     def begin(cls) -> Run:
@@ -96,21 +95,14 @@ class Run:
             self._leased[spec.fingerprint] = server
         return server
 
-    def leave(self) -> None:
-        """Leaves the run, whose servers end with the last process that does. Safe to call twice."""
+    def close(self) -> None:
+        """Leaves the run; its owner also waits until all servers are gone. Safe to call twice."""
         if self._alive < 0:
             return
         os.close(self._alive)
         self._alive = -1
         for server in self._leased.values():
             server.close()
-
-    def close(self) -> None:
-        """Leaves the run; its owner also waits until all servers are gone. Safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
-        self.leave()
         for process in self._started:
             process.returncode = 0  # it outlives this process by design; Popen would warn that it was not waited for
         if not self._owner:

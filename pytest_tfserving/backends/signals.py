@@ -1,4 +1,4 @@
-"""Signals of a keeper, whose handlers raise wherever it is."""
+"""The signals that end a keeper's work, whose handlers raise wherever its main thread is."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_ENDING = (signal.SIGTERM, signal.SIGUSR1)
+
 
 @contextmanager
 def put_off() -> Iterator[None]:
-    """Signals to this thread come after the block, and raise there: for steps that must not be left half done."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    """One that comes in the block has its effect after it: for steps of the main thread that must not be half done.
+
+    A mask would not do. It is one thread's, and Python runs the handler in the main thread whichever got the signal.
+    """
+    came: list[int] = []
+    handlers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in _ENDING}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+        for number in came:
+            signal.raise_signal(number)

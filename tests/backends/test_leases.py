@@ -23,6 +23,7 @@ from pytest_tfserving.backends.lease import Connection, NoKeeperError
 from pytest_tfserving.backends.lease_directory import private_directory, root_of_leases
 from pytest_tfserving.backends.lease_record import LEASE
 from pytest_tfserving.backends.leases import Leases
+from pytest_tfserving.backends.lock import is_held
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
 from tests.conftest import MODELS, processes_of, suspend, wait_until
 
@@ -383,6 +384,8 @@ class TestFaults:
     def test_what_a_killed_keeper_left_is_removed(self, spec, server_of):
         old = left_by("one", spec, server_of)
         kill(keeper_of(old))
+        # Its first thread is a zombie before the others are gone, which hold the files that it had open.
+        assert wait_until(lambda: not is_held(directory_of(old) / keeper.LOCK))
         server_of(spec, "two")
         assert not directory_of(old).exists()
 
