@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 EXPORT = ROOT / "example_models" / "half_plus_two" / "exports" / "half_plus_two"
@@ -37,11 +39,14 @@ def rows(rounds: int, binary: str | None) -> Iterator[tuple[str, str, str, str, 
             [[*embedded[:-1], "--tfserving-backend=binary", f"--tfserving-binary={binary}"], by_hand], rounds
         )
         yield (f"the same, binary ({binary})", *beside(mine, hand, "by hand"), "")
-    cli = [
-        str(SCRIPTS / "saved_model_cli"), "run", "--dir", str(EXPORT / "1"), "--tag_set", "serve",
-        "--signature_def", "serving_default", "--input_exprs", "x=np.array([1.0, 2.0, 5.0], np.float32)",
-    ]  # fmt: skip
-    ours, theirs = in_turns([embedded, cli], rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Path(folder, "x.npy")
+        np.save(inputs, np.array([1.0, 2.0, 5.0], np.float32))
+        cli = [
+            str(SCRIPTS / "saved_model_cli"), "run", "--dir", str(EXPORT / "1"), "--tag_set", "serve",
+            "--signature_def", "serving_default", "--inputs", f"x={inputs}",
+        ]  # fmt: skip
+        ours, theirs = in_turns([embedded, cli], rounds)
     yield ("the same, embedded, beside one prediction", *beside(ours, theirs, "`saved_model_cli run`"), "")
     with tempfile.TemporaryDirectory() as empty:
         nothing = [*PYTEST, "--rootdir", empty, empty]

@@ -23,8 +23,10 @@ def rows(rounds: int, image: str | None) -> Iterator[tuple[str, str, str, str, s
     ours = [*cold.PYTEST, str(cold.HERE / "ours.py"), "--tfserving-backend=docker", f"--tfserving-image={image}"]
     by_hand = [*cold.PYTEST, "-p", "no:tfserving", str(cold.HERE / "handwritten.py")]
     environment = {"SERVER": "docker", "IMAGE": image, "TESTCONTAINERS_RYUK_DISABLED": "true"}
-    mine, hand = cold.in_turns([ours, by_hand], rounds, environment)
-    yield (f"{cold.SUITE}, docker ({image}, image present)", *cold.beside(mine, hand, "by hand"), "0.4")
+    embedded = [*ours[:-2], "--tfserving-backend=embedded"]
+    mine, without, hand = cold.in_turns([ours, embedded, by_hand], rounds, environment)
+    yield (f"{cold.SUITE}, docker ({image}, image present)", *cold.beside(mine, hand, "by hand on docker"), "0.4")
+    yield ("the same, embedded, beside docker by hand", *cold.beside(without, hand, "by hand on docker"), "0.2")
 
     mine, bare = cold.Runs(), cold.Runs()
     for n in range(rounds + 1):  # in turns; the first of each fills caches
