@@ -10,7 +10,7 @@ IMAGE ?= tensorflow/serving:2.19.1
 help:
 	@echo "make demo         serve the example models on the embedded server and check their contracts"
 	@echo "make test         the whole test suite (docker tests need an engine and TFSERVING_TEST_IMAGE)"
-	@echo "make test-quick   the tests that start no server: seconds"
+	@echo "make test-quick   the tests that start no server: a minute or two"
 	@echo "make test-docker  the docker tests on IMAGE=$(IMAGE)"
 	@echo "make check        ruff, mypy, import-linter, and the generated files"
 	@echo "make format       ruff's fixes and format"

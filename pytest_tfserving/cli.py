@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from pytest_tfserving.suggestion import did_you_mean
 
 # A command line that cannot be meant, as argparse and pytest have it too.
 USAGE_ERROR = 2
+# As a shell has it of what SIGINT ended.
+INTERRUPTED = 130
 
 
 class Command(NamedTuple):
@@ -62,11 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in COMMANDS:
-        return COMMANDS[name].run(rest)
+        try:
+            return COMMANDS[name].run(rest)
+        except KeyboardInterrupt:
+            print(f"pytest-tfserving {name}: interrupted", file=sys.stderr)
+            return INTERRUPTED
     if name in ("-h", "--help"):
         print(usage())
         return 0
     if name == "--version":
+        from importlib import metadata
+
         print(f"pytest-tfserving {metadata.version('pytest-tfserving')}")
         return 0
     print(f"{_unknown(name)}\n\n{usage()}" if name else usage(), file=sys.stderr)

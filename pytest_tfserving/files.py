@@ -28,17 +28,23 @@ def replaced(file: Path) -> Iterator[BinaryIO]:
     """A stream beside the file, which takes its place at the end of the block.
 
     So a reader and a crash find the old file or the new one; an error leaves the old one alone. A file that is there
-    keeps its mode, a link stays one. Raises OSError.
+    keeps its mode, a link stays one. Raises OSError, which names the file.
     """
     file = Path(os.path.realpath(file))
-    descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
+    prefix = f".{file.name[:40]}."
+    draft = None
     try:
+        descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=prefix)
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
         Path(draft).chmod(file.stat().st_mode & 0o777 if file.exists() else 0o644)
         Path(draft).replace(file)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
+    except BaseException as error:
+        if draft is not None:
+            Path(draft).unlink(missing_ok=True)
+        # Of a full disk none is named, else the draft.
+        if isinstance(error, OSError) and error.errno and (error.filename is None or prefix in str(error.filename)):
+            error.filename = str(file)
         raise
 
 

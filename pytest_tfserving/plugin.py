@@ -29,6 +29,7 @@ from pytest_tfserving.usage import USAGE
 
 if TYPE_CHECKING:
     from pytest_tfserving.collect import ContractFile
+    from pytest_tfserving.endpoint import Endpoint
     from pytest_tfserving.served import Served
 
 __all__ = ["tfserving_fixture", "tfserving_golden", "tfserving_grpc", "tfserving_rest", "tfserving_server"]
@@ -37,6 +38,8 @@ _RUN_KEY = "tfserving_run"
 _REPORTING = "tfserving-reporting"
 # A process that has closed its connections is gone a moment later, or writes its core for longer.
 _SECONDS_TO_END = 1.0
+# Servers that were not gone then: one that says UNAVAILABLE of itself may say it to hundreds of tests.
+_WAITED_FOR: pytest.StashKey[set[Endpoint]] = pytest.StashKey()
 
 _ASKING = frozenset(name for name, usage in USAGE.items() if usage.asks_server)
 
@@ -134,9 +137,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A test that failed because its server is gone says so, with the server's last words."""
     report = yield
     if report.when == "call" and report.failed:
+        waited_for = item.config.stash.setdefault(_WAITED_FOR, set())
         try:
-            for served in _served_to(item):
-                served.check_alive(within=_SECONDS_TO_END if Code.UNAVAILABLE.name in report.longreprtext else 0.0)
+            for endpoint, served in {served.endpoint: served for served in _served_to(item)}.items():
+                waits = Code.UNAVAILABLE.name in report.longreprtext and endpoint not in waited_for
+                served.check_alive(within=_SECONDS_TO_END if waits else 0.0)
+                waited_for |= {endpoint} if waits else set()
         except TFServingError as error:
             report.sections.append(("tfserving server", str(error)))
     return report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_tfserving.backends.base import ServableSpec, ServerSpec, Started
 from pytest_tfserving.backends.choose import Choice, choose
 from pytest_tfserving.backends.identity import files_size
+from pytest_tfserving.backends.notes import Notes
 from pytest_tfserving.backends.run import KeptServer, Run
 from pytest_tfserving.clients.loading import load
 from pytest_tfserving.endpoint import Endpoint, Servable
@@ -49,10 +50,14 @@ class Serving:
         self._outcomes: dict[ServeRequest, dict[str, Served] | TFServingError] = {}
         self._shared: dict[ServeRequest, ServeRequest] = {}
         self._asked: set[ServeRequest] = set()
-        self._last_shared: ServeRequest | None = None
-        self._served_specs: dict[ServeRequest, tuple[ServableSpec, ...]] = {}
+        self._servers: dict[ServeRequest, KeptServer] = {}
+        self._has_lost_one = False
         self._started_ahead: list[KeptServer] = []
         self.requested: set[str] = set()
+
+    @cached_property
+    def _notes(self) -> Notes:
+        return Notes(self._run().directory)
 
     @cached_property
     def choice(self) -> Choice:
@@ -109,8 +114,9 @@ class Serving:
                 raise
             self._part(whole, error)
             return self.serve(request)
-        self._last_shared = request
-        return {model.servable.name: served[model.servable.name] for model in request.models}
+        names = [model.servable.name for model in request.models]
+        self._notes.note_asked(self._servers[whole].directory, names)
+        return {name: served[name] for name in names}
 
     def _serve_once(self, request: ServeRequest) -> dict[str, Served]:
         outcome = self._outcomes.get(request)
@@ -127,42 +133,50 @@ class Serving:
         return outcome
 
     def _part(self, whole: ServeRequest, error: TFServingError) -> None:
-        """Of a server that failed, gives the models that it blames servers of their own, and of one that ended all."""
+        """Of a server that failed, gives those whose models are blamed servers of their own; all, where none are.
+
+        All, too, where a shared server has ended before: each time, tests of other workers may fail with it.
+        """
         users = [one for one, its in self._shared.items() if its == whole]
-        blamed = [one for one in users if self._is_blamed(one, error)]
+        asked: set[str] = set()
+        if isinstance(error, ServerDiedError) and not self._has_lost_one:
+            self._has_lost_one = True
+            asked = self._notes.last_asked(self._servers[whole].directory)
+        blamed = [one for one in users if self._is_blamed(one, error, asked)]
         rest = [one for one in users if one not in blamed]
         for one in users:
             del self._shared[one]
         [first, *_] = str(error).splitlines()
-        if blamed:
+        if blamed and rest:
             self._share(rest)
             names = sorted({model.servable.name for one in blamed for model in one.models})
-            self._say(f"{first}; {', '.join(names)} and the {len(rest)} others are served apart")
+            line = f"{first}; {', '.join(names)} and the {len(rest)} others are served apart"
         else:
-            self._say(f"{first}; each of its {len(whole.models)} models is served alone")
+            line = f"{first}; each of its {len(whole.models)} models is served alone"
+        if self._notes.is_first(repr(whole)):
+            self._say(line)
 
-    def _is_blamed(self, request: ServeRequest, error: TFServingError) -> bool:
+    def _is_blamed(self, request: ServeRequest, error: TFServingError, asked: Collection[str]) -> bool:
         """Whether an error of a shared server is of a request's own models, as far as is known.
 
-        The end of a server is of the request that was served last, where no other process could ask the server too.
+        The end of a server is of one of the models that were `asked` last, each by a process.
         """
         if isinstance(error, ExportError):
             return not self._is_small(request)
-        if isinstance(error, ServerDiedError):
-            return request == self._last_shared and not self._run().is_joined
-        blamed = _BLAMED.findall(str(error)) if isinstance(error, StartupError) else ()
-        return any(model.servable.name in blamed for model in request.models)
+        if isinstance(error, StartupError):
+            asked = _BLAMED.findall(str(error))
+        return any(model.servable.name in asked for model in request.models)
 
     def _part_if_written_anew(self, request: ServeRequest) -> None:
         """Gives a request a server of its own where the shared one was asked for before its exports were written."""
-        served = self._served_specs.get(self._shared.get(request, request))
-        if request not in self._shared or served is None:
+        server = self._servers.get(self._shared.get(request, request))
+        if request not in self._shared or server is None:
             return
         try:
             checked = [self.exports.check(model, request.tags, may_be_absent=False) for model in request.models]
         except TFServingError:  # raised again where it is served alone
             checked = [None]
-        if not all(found and found.spec in served for found in checked):
+        if not all(found and found.spec in server.spec.models for found in checked):
             del self._shared[request]
 
     def _share(self, requests: Iterable[ServeRequest]) -> None:
@@ -201,6 +215,14 @@ class Serving:
         """All models that were served so far."""
         return [served for outcome in self._outcomes.values() for served in _models_of(outcome)]
 
+    def has_asked(self, served: Served) -> bool:
+        """Whether the model may have been run through the clients of whoever was served it, by whatever request."""
+
+        def served_as(one: Served) -> tuple[object, ...]:
+            return one.endpoint, one.name, one.version
+
+        return any(one.has_asked and served_as(one) == served_as(served) for one in self.everything_served())
+
     def close(self) -> None:
         """Closes all clients."""
         for served in self.everything_served():
@@ -219,7 +241,7 @@ class Serving:
             ]
         else:
             server, checked = self._start(request)
-            self._served_specs[request] = server.spec.models
+            self._servers[request] = server
             load(self.settings.transports)  # while the server starts
             started = server.wait_started(self._say)
         return [

@@ -90,11 +90,11 @@ def check_latency(subject: Subject, check: LatencyCheck) -> str | None:
 def _before(subject: Subject, served: Served, signature_name: str) -> Before:
     """What the model has answered so far, as far as this process can know."""
     if served.backend == "remote":
-        return Before()
+        return Before(asked=True if served.has_asked else None)
     settings, request = subject.session.settings, subject.request
     shared = served.reused or subject.session.is_worker  # others may have asked
-    asked = True if served.has_asked else None if shared else False
-    if _NO_WARMUP in (argument.lstrip("-") for argument in (*settings.server_arg, *request.server_args)):
+    asked = True if subject.session.serving.has_asked(served) else None if shared else False
+    if _NO_WARMUP in (argument.lstrip("-").lower() for argument in (*settings.server_arg, *request.server_args)):
         return Before(0, asked)
     assert served.export_directory is not None  # it was started here
     content = read_warmup_content(served.export_directory / WARMUP_FILE)

@@ -47,7 +47,8 @@ def start(spec: ServerSpec, workdir: Path, log: Path, say: Say) -> ContainerServ
             remove_leftovers(client.client)  # meanwhile the server loads its models
     except BaseException:
         if server:
-            server.stop()
+            with signals.put_off():
+                server.stop()
         raise
     return server
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from contextlib import suppress
 from typing import Any
 
 from pytest_tfserving.backends.base import Say
@@ -18,10 +19,9 @@ def ensure(client: Any, image: str, say: Say) -> Any:
     from docker.errors import APIError, ImageNotFound
 
     try:
-        return client.images.get(image)
-    except ImageNotFound:
+        with suppress(ImageNotFound):
+            return client.images.get(image)
         say(f"image {image} is not on this engine; pulling it")
-    try:
         _pull(client, image, say)
         return client.images.get(image)
     except (APIError, _PullError) as error:
@@ -39,6 +39,8 @@ def explain(image: str, error: str) -> str:
         )
     if "toomanyrequests" in lower or "rate limit" in lower:
         return f"{image} cannot be pulled: the registry's rate limit is used up. Run `docker login`, wait, {_INSTEAD}"
+    if "invalid reference" in lower:
+        return f"{image!r} is no name of an image. Check the name given by --tfserving-image ({error})"
     if "not found" in lower or "manifest unknown" in lower or "access denied" in lower or "does not exist" in lower:
         return (
             f"there is no image {image} to pull. Check the name given by --tfserving-image; a private one "

@@ -8,7 +8,7 @@ import socket
 from urllib.parse import quote
 
 _SECONDS_TO_ANSWER = 10.0
-_SHORT_ID = len("sha256:") + 12  # docker-py's Image.short_id
+_SHORT_ID = 12  # letters of docker-py's Image.short_id, after the digest's name where an engine gives one
 
 
 def image_id(path: str, image: str) -> str | None:
@@ -21,7 +21,10 @@ def image_id(path: str, image: str) -> str | None:
         connection.request("GET", f"/images/{quote(image, safe='/:@')}/json")
         response = connection.getresponse()
         document = json.loads(response.read())
-        return str(document["Id"])[:_SHORT_ID] if response.status == http.client.OK else None
+        if response.status != http.client.OK:
+            return None
+        digest, colon, number = str(document["Id"]).rpartition(":")
+        return f"{digest}{colon}{number[:_SHORT_ID]}"
     except (http.client.HTTPException, TypeError, LookupError) as error:
         raise ValueError(f"not an engine's answer: {error!r}") from error
     finally:

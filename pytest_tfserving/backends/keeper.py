@@ -1,6 +1,6 @@
-"""The process that owns one server: `python -m pytest_tfserving.backends.keeper RUN SERVER ALIVE KEEPERS`.
+"""The process that owns one server: `python -m pytest_tfserving.backends.keeper RUN SERVER ALIVE KEEPERS LOCK`.
 
-RUN and SERVER are directories; ALIVE and KEEPERS are open file descriptors, see below.
+RUN and SERVER are directories; ALIVE, KEEPERS and LOCK are open file descriptors, see below.
 
 A server belongs to a run, and a run may be many processes (pytest-xdist), any of which may be killed. So nobody who
 uses a server is its parent. Every process of the run holds the writing end of a FIFO, RUN/alive; the keeper reads from
@@ -11,7 +11,8 @@ by name, either side might be gone before it came to that.
 
 What the keeper learns it leaves in SERVER/, each file written in one step: server.json when the ports are known,
 failed.json when there is no server to be had, ended.json when the server has ended by itself; server.log is the
-server's output and `progress` what a person who waits should see. SERVER/lock is held as long as the keeper lives.
+server's output and `progress` what a person who waits should see. SERVER/lock is held as long as the keeper lives, and
+before: it inherits the lock, so that a keeper which is not up yet is told from one that was killed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import shutil
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +32,6 @@ from typing import Any
 
 from pytest_tfserving.backends import signals
 from pytest_tfserving.backends.base import Launcher, Say, Server, ServerSpec
-from pytest_tfserving.backends.lock import held
 from pytest_tfserving.errors import TFServingError
 
 ALIVE, KEEPERS = "alive", "keepers"
@@ -39,17 +40,16 @@ SPEC, SERVER, FAILED, ENDED, LOG, PROGRESS, LOCK = (
 )  # fmt: skip
 
 
-def main(run: Path, directory: Path, alive: int, keepers: int) -> None:
+def main(run: Path, directory: Path, alive: int, keepers: int, lock: int) -> None:
     """Keeps one server until the run is over."""
     # Ctrl-C is pytest's business; a keeper outlives it for as long as pytest's own teardown takes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _give_up)  # a container would stay
     os.set_blocking(alive, True)
-    for descriptor in (alive, keepers):
+    for descriptor in (alive, keepers, lock):
         os.set_inheritable(descriptor, False)  # the server must not hold them: they stand for this process
     try:
-        with held(directory / LOCK):
-            keep(directory, lambda: _wait_for_end(alive), lambda: None)
+        keep(directory, lambda: _wait_for_end(alive), lambda: None)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         _remove_if_last(run)
@@ -116,8 +116,9 @@ def _start(directory: Path) -> Server | None:
     except TFServingError as error:
         write(directory / FAILED, {"error": type(error).__name__, "message": str(error)})
     except Exception as error:
+        # Nothing that ends the keeper: its directory would go with it, before anybody has read why.
+        traceback.print_exc()
         write(directory / FAILED, {"error": "StartupError", "message": f"{type(error).__name__}: {error}"})
-        raise
     else:
         started = server.started
         try:
@@ -130,13 +131,14 @@ def _start(directory: Path) -> Server | None:
                 },
             )
         except BaseException:  # the disk is full, or the run is over
-            server.stop()
+            with signals.put_off():
+                server.stop()
             raise
         return server
     return None
 
 
-def write(path: Path, value: dict[str, Any]) -> None:
+def write(path: Path, value: dict[str, Any] | list[str]) -> None:
     """Writes JSON so that a reader sees all of it or no file."""
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(value), encoding="utf-8")
@@ -159,4 +161,4 @@ def _remove_if_last(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -16,7 +16,6 @@ from pytest_tfserving.backends import keeper
 from pytest_tfserving.backends.base import ServableSpec, ServerSpec
 from pytest_tfserving.backends.lease_keeper import RETIRED, SOCKET
 from pytest_tfserving.backends.run import KeptServer
-from pytest_tfserving.errors import StartupError
 
 __tracebackhide__ = True  # a failing test's report ends at the test's own line
 
@@ -139,10 +138,6 @@ class LeasedServer(KeptServer):
 
     def _keeper_is_alive(self) -> bool:
         return self._connection.is_open
-
-    def _check_starting(self) -> None:
-        if not self._connection.is_open and not self._read(keeper.SERVER) and not self._read(keeper.FAILED):
-            raise StartupError(f"the keeper of the {self.spec.backend} server has ended{self.quoted_log()}")
 
 
 def retire(directory: Path, connection: Connection) -> None:

@@ -188,7 +188,8 @@ def _start_keeper(directory: Path, listener: socket.socket, seconds: float, run:
 def _join(spec: ServerSpec, identity: Identity, lease: Lease, connection: Connection, run: str) -> LeasedServer | None:
     """The server of a lease that was found fit. None where itself or its keeper is not, and it is retired.
 
-    None, too, while it starts with other models besides: what they might fail with is not for this run.
+    None, too, of one with other models besides that starts, has failed or has ended: what these fail with, or have
+    ended it with, is nothing to those that are asked for.
     """
     try:
         use = connection.answer()
@@ -196,7 +197,7 @@ def _join(spec: ServerSpec, identity: Identity, lease: Lease, connection: Connec
         use = {"state": "no answer"}
     is_own = use.get("by") == run
     server = LeasedServer(spec, lease.directory, connection, use if "up" in use and not is_own else None)
-    if use["state"] == "starting" and serves_others(lease.identity, identity):
+    if use["state"] in ("starting", "failed", "ended") and serves_others(lease.identity, identity):
         server.close()
         return None
     if is_own or use["state"] == "starting":

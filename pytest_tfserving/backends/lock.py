@@ -12,12 +12,22 @@ from pathlib import Path
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Holds the lock file at `path`, which is made where it is missing; waits while another process holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = hold(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def hold(path: Path) -> int:
+    """The open descriptor of the lock file at `path`, locked as held() does; a child that inherits it holds it too."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def is_held(path: Path) -> bool:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_tfserving import errors
 from pytest_tfserving.backends import keeper
 from pytest_tfserving.backends.base import ServerSpec, Started
-from pytest_tfserving.backends.lock import held, is_held
+from pytest_tfserving.backends.lock import held, hold, is_held
 from pytest_tfserving.backends.process import Deadline
 from pytest_tfserving.endpoint import Endpoint
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
@@ -37,6 +37,7 @@ _PREFIX = "pytest-tfserving-"
 _LOG_LINES = 25
 _STOP_SECONDS = 20.0
 _SECONDS_TO_BEGIN = 60.0
+_SECONDS_TO_EXIT = 1.0
 
 
 class Run:
@@ -69,11 +70,6 @@ class Run:
         """The run that another process has begun."""
         return cls(directory, owner=False)
 
-    @property
-    def is_joined(self) -> bool:
-        """Whether another process has begun the run: then others may ask the same servers."""
-        return not self._owner
-
     def server(self, spec: ServerSpec) -> KeptServer:
         """The server of a specification: started now where nobody in the run has started it yet."""
         directory = self.directory / spec.fingerprint
@@ -103,11 +99,14 @@ class Run:
         self._alive = -1
         for server in self._leased.values():
             server.close()
+        if self._owner:
+            self._wait_for_keepers()
         for process in self._started:
-            process.returncode = 0  # it outlives this process by design; Popen would warn that it was not waited for
+            with contextlib.suppress(subprocess.TimeoutExpired):  # else a process with many runs has as many zombies
+                process.wait(_SECONDS_TO_EXIT if self._owner else 0)
+            process.returncode = 0  # a worker's outlives it by design; Popen would warn that it was not waited for
         if not self._owner:
             return
-        self._wait_for_keepers()
         os.close(self._keepers)
         shutil.rmtree(self.directory, ignore_errors=True)
         _remove_left_behind(self.directory.parent)
@@ -115,7 +114,8 @@ class Run:
     def _start_keeper(self, directory: Path) -> None:
         alive = os.open(self.directory / keeper.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
         keepers = os.open(self.directory / keeper.KEEPERS, os.O_WRONLY | os.O_NONBLOCK)
-        arguments = [str(self.directory), str(directory), str(alive), str(keepers)]
+        lock = hold(directory / keeper.LOCK)
+        arguments = [str(self.directory), str(directory), str(alive), str(keepers), str(lock)]
         try:
             with (directory / keeper.LOG).open("ab") as log:
                 process = subprocess.Popen(
@@ -125,13 +125,13 @@ class Run:
                     stderr=log,
                     # -m would look in the working directory first, where a repository may well have a tensorflow/.
                     env={**os.environ, "PYTHONSAFEPATH": "1"},
-                    pass_fds=(alive, keepers),
+                    pass_fds=(alive, keepers, lock),
                     # A session of its own: Ctrl-C in the terminal reaches pytest alone, which still needs its servers.
                     start_new_session=True,
                 )
         finally:
-            os.close(alive)
-            os.close(keepers)
+            for descriptor in (alive, keepers, lock):
+                os.close(descriptor)
         self._started.append(process)
 
     def _wait_for_keepers(self) -> None:
@@ -147,14 +147,15 @@ class Run:
 
 
 def _remove_left_behind(parent: Path) -> None:
-    """Removes the directories of runs whose processes were killed, and that had no keeper to do it.
+    """Removes the directories of runs whose processes were killed, and that have no keeper to do it.
 
-    That is so where all of its servers were leased. Younger ones may be about to begin.
+    That is so where all of their servers were leased, and where their keepers were killed too. Younger ones may be
+    about to begin.
     """
     for run in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):  # somebody else's, or no run's
             is_young = abs(time.time() - run.stat().st_mtime) < _SECONDS_TO_BEGIN
-            if not is_young and _is_over(run) and not any(path.is_dir() for path in run.iterdir()):
+            if not is_young and _is_over(run) and not any(is_held(path / keeper.LOCK) for path in run.iterdir()):
                 shutil.rmtree(run, ignore_errors=True)
 
 
@@ -238,6 +239,12 @@ class KeptServer:
 
     def _check_starting(self) -> None:
         """Raises StartupError where it is known already that nobody starts the server any more."""
+        is_kept = self._keeper_is_alive()  # before the files are read: those of a keeper that has ended are the last
+        ended = self._read(keeper.ENDED)
+        if (is_kept and not ended) or self._read(keeper.SERVER) or self._read(keeper.FAILED):
+            return
+        how = ended["how"] if ended else "its keeper has ended"
+        raise StartupError(f"the start of the {self.spec.backend} server was given up: {how}{self.quoted_log()}")
 
     def _new_deadline(self) -> Deadline:
         # The keeper gives up first, and says more: the margin is its own start and the other end's report.

@@ -11,11 +11,13 @@ import http.client
 import os
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import grpc
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util import wait_for_read
 
 from pytest_tfserving.clients.grpc import PREDICT, GrpcClient
 from pytest_tfserving.clients.rest import RestClient
@@ -96,7 +98,7 @@ class PreparedRest:
             self._free.pop().close()
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> None:
-        connection = self._free.pop() if self._free else self._connect()
+        connection = self._kept_connection() or self._connect()
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"} if body is not None else {})
             response = connection.getresponse()
@@ -110,6 +112,16 @@ class PreparedRest:
         self._free.append(connection)
         if response.status != 200:
             raise self._client._refusal(response.status, response.reason, content, self._signature_name)
+
+    def _kept_connection(self) -> http.client.HTTPConnection | None:
+        """One that no request is under way on, and that the server has not closed, as servers do with idle ones."""
+        with suppress(IndexError):  # several threads take them
+            while True:
+                connection = self._free.pop()
+                if connection.sock is None or not wait_for_read(connection.sock, timeout=0):
+                    return connection
+                connection.close()
+        return None
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._tls:

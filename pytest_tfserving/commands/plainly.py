@@ -9,22 +9,19 @@ from functools import wraps
 from pytest_tfserving.errors import TFServingError
 from pytest_tfserving.report.findings import printable
 
-UNUSABLE, INTERRUPTED = 2, 130
+UNUSABLE = 2
 
 Run = Callable[[Sequence[str]], int]
 
 
 def plainly(run: Run) -> Run:
-    """A command whose errors are said; 2 is the exit status of what cannot be used, read or written, 130 of Ctrl-C."""
+    """A command whose errors are said; 2 is the exit status of what cannot be used, read or written."""
     command = f"pytest-tfserving {run.__module__.rpartition('.')[2]}"
 
     @wraps(run)
     def plain(arguments: Sequence[str]) -> int:
         try:
             return run(arguments)
-        except KeyboardInterrupt:
-            print(f"{command}: interrupted", file=sys.stderr)
-            return INTERRUPTED
         except OSError as error:
             problem = f"cannot read or write {error.filename}: {error.strerror}" if error.filename else str(error)
         except (TFServingError, UnicodeEncodeError) as error:

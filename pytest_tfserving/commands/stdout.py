@@ -19,4 +19,5 @@ def print_out(text: str) -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python says so once more at exit
         if not isinstance(error, BrokenPipeError):
+            error.filename = "standard output"
             raise

@@ -229,12 +229,16 @@ class Number(Kind):
     def schema(self) -> dict[str, Any]:
         kind: dict[str, Any] = {"type": "integer" if self.whole else "number"}
         limits = {
-            "minimum": self.least,
-            "maximum": self.most,
-            "exclusiveMinimum": self.above,
-            "exclusiveMaximum": self.below,
+            "minimum": self.least if self.above is None else self.above,
+            "maximum": self.most if self.below is None else self.below,
         }
-        return {**kind, **{word: limit for word, limit in limits.items() if limit is not None}}
+        unreached = [limit for limit in (self.above, self.below) if limit is not None]
+        return {
+            **kind,
+            **{word: limit for word, limit in limits.items() if limit is not None},
+            # exclusiveMinimum is a flag in draft 4, which editors read (Taplo), and a number in draft 7.
+            **({"not": {"enum": unreached}} if unreached else {}),
+        }
 
 
 @dataclass(frozen=True)

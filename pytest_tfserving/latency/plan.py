@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ PERCENTILES = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
 
 # Two models are asked by turns; of fewer there is no telling how sure their ratio is.
 LEAST_TURNS = 20
+
+_MOST_SECONDS = 24 * 60 * 60  # nobody waits longer, and of some 10**9 no clock can
 
 # Keywords that take whole numbers, and the least of each.
 _WHOLE = {"requests": 1, "concurrency": 1, "warmup": 0}
@@ -94,7 +97,7 @@ def read_plan(table: Mapping[str, Any], where: str) -> tuple[Plan, Budget]:
             raise refused(f"{key}={value!r}; a whole number from {least} on was expected")
     for key in ("rate", "throughput", "at_most", "failing"):
         value = given.get(key, 1)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
             raise refused(f"{key}={value!r}; a number was expected")
         if value == 0 and key != "failing":
             raise refused(f"{key}=0; more than 0 was expected")
@@ -122,6 +125,8 @@ def _check_sense(plan: Plan, budget: Budget, given: Mapping[str, Any], refused: 
         raise refused(f"nothing to keep: give {', '.join(PERCENTILES)}, throughput, or against with at_most")
     if "rate" in given and "concurrency" in given:
         raise refused("rate and concurrency exclude each other: requests are due at a rate, or when one was answered")
+    if plan.load.rate and plan.requests / plan.load.rate > _MOST_SECONDS:
+        raise refused(f"{plan.requests} requests at rate={plan.load.rate:g} take more than a day")
     if "rate" in given and "against" in given:
         raise refused("rate and against exclude each other: models that are asked by turns are not asked at a rate")
     if plan.requests < plan.load.concurrency:

@@ -16,6 +16,7 @@ from pytest_tfserving.backends import docker_engine
 from pytest_tfserving.backends.base import ServableSpec, ServerSpec
 from pytest_tfserving.backends.docker_container import LABEL, LEASE_LABEL, MACHINE_LABEL
 from pytest_tfserving.backends.docker_engine import connect
+from pytest_tfserving.backends.lock import hold
 from pytest_tfserving.backends.machine import machine_id
 from pytest_tfserving.errors import BackendError, ServerDiedError, StartupError
 from pytest_tfserving.serve_request import ModelRequest, ServeRequest
@@ -131,12 +132,13 @@ def test_a_start_that_is_given_up_leaves_no_container(engine, image, tmp_path, m
     (directory / "spec.json").write_text(ServerSpec("docker", image, (model,)).to_json())
     alive, held_open = os.pipe()
     keepers, its = os.pipe()
+    descriptors = (alive, its, hold(directory / "lock"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest_tfserving.backends.keeper", str(tmp_path), str(directory), str(alive), str(its)],
-        pass_fds=(alive, its),
+        [sys.executable, "-m", "pytest_tfserving.backends.keeper", tmp_path, directory, *map(str, descriptors)],
+        pass_fds=descriptors,
     )
-    os.close(alive)
-    os.close(its)
+    for descriptor in descriptors:
+        os.close(descriptor)
 
     def come_far_enough():
         return (directory / "models.config").exists() or process.poll() is not None
@@ -244,9 +246,10 @@ def test_pytest_in_a_container_reaches_its_servers_and_copies_what_the_engine_ca
         run.remove(force=True)
 
 
-def test_an_image_that_cannot_be_pulled_is_explained(image, serving_of):
-    with pytest.raises(BackendError, match="no/such/image:at-all"):
-        serve(serving_of(backend="docker", image="no/such/image:at-all"), HALF_PLUS_TWO)
+@pytest.mark.parametrize("name", ["no/such/image:at-all", "No Name"])
+def test_an_image_that_cannot_be_pulled_is_explained(image, serving_of, name):
+    with pytest.raises(BackendError, match=name):
+        serve(serving_of(backend="docker", image=name), HALF_PLUS_TWO)
 
 
 def test_an_engine_that_does_not_answer_is_explained(tmp_path):

@@ -208,6 +208,17 @@ class TestEnd:
         assert here.kept() == []
         assert kept.stop() is None  # it has been
 
+    def test_one_that_is_stopped_while_it_starts_is_not_waited_for(self, spec, here, tmp_path):
+        program = tmp_path / "never_ready"
+        program.write_text("#!/bin/sh\nexec sleep 300\n")
+        program.chmod(0o755)
+        server = here.server(spec._replace(program=str(program)), LONG, "one")
+        [kept] = here.kept()
+        assert kept.stop() is None
+        with pytest.raises(StartupError, match=r"given up: it was stopped \(pytest-tfserving servers --stop"):
+            server.wait_started(quiet)
+        server.close()
+
     def test_a_keeper_whose_directory_is_gone_ends(self, root):
         """Somebody has emptied the temporary directory."""
         (root / "lease").mkdir()

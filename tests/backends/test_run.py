@@ -8,10 +8,12 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pytest_tfserving.backends import keeper
 from pytest_tfserving.backends.base import ServableSpec, ServerSpec, model_config
+from pytest_tfserving.backends.lock import held
 from pytest_tfserving.backends.run import Run
 from pytest_tfserving.errors import StartupError
 from tests.conftest import MODELS, processes_of, wait_until
@@ -102,29 +104,33 @@ def test_a_run_without_servers_ends_at_once():
 
 
 def test_what_killed_runs_leave_is_removed_and_nothing_else(tmp_path, monkeypatch):
-    """Of runs that had no keeper to do it: a server that stays is not the run's."""
+    """Of runs that have no keeper to do it: a server that stays is not the run's, and a keeper may be killed too."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     begin = "from pytest_tfserving.backends.run import Run; print(Run.begin().directory, flush=True); input()"
-    killed, young, alive = (
+    killed, kept, young, alive = (
         subprocess.Popen(
             [sys.executable, "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
         )
-        for env in [{**os.environ, "TMPDIR": str(tmp_path)}] * 3
+        for env in [{**os.environ, "TMPDIR": str(tmp_path)}] * 4
     )
-    directories = {process: Path(process.stdout.readline().strip()) for process in (killed, young, alive)}
+    directories = {process: Path(process.stdout.readline().strip()) for process in (killed, kept, young, alive)}
     strangers = [tmp_path / f"pytest-tfserving-{name}" for name in ("leases-0", "file")]
     strangers[0].mkdir()
     strangers[1].touch()
-    for process in (killed, young):
+    for process in (killed, kept, young):
         process.kill()
         process.wait()
+    for process in (killed, kept):
+        (directories[process] / "server").mkdir()
+        (directories[process] / "server" / keeper.LOCK).touch()
     long_ago = time.time() - 3600
-    for path in (directories[killed], directories[alive], *strangers):
+    for path in (directories[killed], directories[kept], directories[alive], *strangers):
         os.utime(path, (long_ago, long_ago))
-    Run.begin().close()
-    assert set(tmp_path.iterdir()) == {directories[young], directories[alive], *strangers}
+    with held(directories[kept] / "server" / keeper.LOCK):
+        Run.begin().close()
+    assert set(tmp_path.iterdir()) == {directories[kept], directories[young], directories[alive], *strangers}
     alive.communicate("\n")
-    for process in (killed, young, alive):
+    for process in (killed, kept, young, alive):
         process.stdin.close()
         process.stdout.close()
 
@@ -146,8 +152,12 @@ def test_a_server_that_ends_by_itself_is_noticed(run):
         (spec_of(args=("--no_such_flag=1",)), r"ended before it was ready: exit status 255\nserver log"),
         (spec_of(path="/no/such/model"), r"ended before it was ready: exit status 255\nserver log"),
         (spec_of(timeout=0.01), "was not ready after 0.01 s"),
+        (
+            ServerSpec("embedded", sys.executable, (ServableSpec("twice", ((1, "/a"), (1, "/b"))),)),
+            r"(?s)FileExistsError: .*\nserver log.*Traceback",
+        ),
     ],
-    ids=["program", "flag", "model", "timeout"],
+    ids=["program", "flag", "model", "timeout", "what nobody thought of"],
 )
 def test_a_server_that_cannot_start_is_explained_and_leaves_nothing(run, spec, message):
     with pytest.raises(StartupError, match=message):
@@ -155,6 +165,29 @@ def test_a_server_that_cannot_start_is_explained_and_leaves_nothing(run, spec, m
     with pytest.raises(StartupError, match=message):  # for whoever asks later, too
         run.server(spec).wait_started(quiet)
     assert wait_until(lambda: len(processes_of(str(run.directory))) == 1, 5)  # the keeper, which holds the reason
+
+
+@pytest.mark.parametrize("end", [psutil.Process.terminate, psutil.Process.kill])
+def test_a_start_whose_keeper_ends_is_not_waited_for(run, tmp_path, end):
+    program = tmp_path / "never_ready"
+    program.write_text('#!/bin/sh\ntouch "$(dirname "$0")/begun"\nexec sleep 300\n')
+    program.chmod(0o755)
+    server = run.server(spec_of(program=str(program)))
+    assert wait_until((tmp_path / "begun").exists)
+    [keeper_process] = [
+        p for p in processes_of(str(run.directory)) if "pytest_tfserving.backends.keeper" in p.cmdline()
+    ]
+    end(keeper_process)
+    with pytest.raises(StartupError, match="the start of the embedded server was given up: its keeper has ended"):
+        server.wait_started(quiet)
+
+
+def test_a_process_that_has_many_runs_collects_no_zombies():
+    run = Run.begin()
+    run.server(spec_of(program="/no/such/python"))
+    [keeper_process] = [child for child in psutil.Process().children() if child in processes_of(str(run.directory))]
+    run.close()
+    assert not keeper_process.is_running()
 
 
 def test_a_keeper_whose_run_is_gone_before_it_comes_up_ends():

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pytest_tfserving.golden.formats.prediction_log import write_log
+from pytest_tfserving.serve_request import ModelRequest, ServeRequest
 from pytest_tfserving.warmup_file import WARMUP_FILE
 
 EXPORTS = Path(__file__).resolve().parents[1] / "server" / "exports"
@@ -159,6 +160,15 @@ def test_one_table_and_its_own_request(repository):
     )
 
 
+def test_a_case_of_the_other_transport_alone_is_not_sent(repository):
+    repository.golden("both", {"inputs": {"x": [1.0, 2.0]}})
+    repository.golden("over-grpc", {"inputs": {"x": [1.0, 2.0]}, "transport": "grpc"})
+    contract(repository, '[latency]\np50 = "1ns"\nrequests = 5\nrequest = "goldens"\ntransport = "rest"\n')
+    result = repository.run_here()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("sent: 5 requests (1 golden case) by 1 client, *")
+
+
 def test_a_transport_that_is_not_tested_is_not_measured(repository):
     contract(repository, '[latency]\np50 = "1ns"\ntransport = "rest"\n')
     result = repository.run("--tfserving-transport", "grpc")
@@ -280,12 +290,12 @@ def test_latency(): ...
     )
 
 
-def write_warmup(target: Path, *signatures: str) -> None:
+def write_warmup(target: Path, *signatures: str, x: int = 1) -> None:
     """Gives an export a warm-up file of a request for each signature."""
     file = target / WARMUP_FILE
     file.parent.mkdir()
     with file.open("wb") as stream:
-        write_log(stream, [("lazy", signature, {"x": np.int64(1)}, None) for signature in signatures])
+        write_log(stream, [("any", signature, {"x": np.int64(x)}, None) for signature in signatures])
 
 
 def test_what_warm_up_requests_spare_the_first_call(repository):
@@ -340,38 +350,74 @@ def test_a(tfserving_grpc):
 @pytest.mark.tfserving("warm", isolated=True)
 def test_b(): ...
 @latency
-@pytest.mark.tfserving("warm", server_args=["--enable_model_warmup=false"])
+@pytest.mark.tfserving("warm", server_args=["--enable_model_warmup=False"])
 def test_c(): ...
 @pytest.mark.tfserving_latency(p50="60s", requests=5, signature="serving_another")
 @pytest.mark.tfserving("other")
 def test_d(): ...
+@latency
+@pytest.mark.tfserving("warm", version=1, isolated=True)
+def test_e_by_another_marker(): ...
 """,
         model=None,
     )
-    repository.run("--tfserving-json", "report.json").assert_outcomes(passed=4)
+    repository.run("--tfserving-json", "report.json").assert_outcomes(passed=5)
     found = json.loads((repository.path / "report.json").read_text(encoding="utf-8"))["latencies"]
     assert [(entry["measured"]["warmup_requests"], entry["measured"]["asked_before"]) for entry in found] == [
         (2, False),
         (2, True),
         (0, False),
         (1, False),
+        (2, True),
     ]
     result = repository.run("-n", "2", "-k", "test_a")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines("*first call * (2 warm-up requests, perhaps asked before); *")
 
 
+def test_who_has_asked_a_remote_server_is_known_as_far_as_this_run_did(repository, serving, examples):
+    export = examples / "half_plus_two" / "exports" / "half_plus_two"
+    [served] = serving.serve(ServeRequest((ModelRequest(export),))).values()
+    mark = "@pytest.mark.tfserving_latency(p50='60s', requests=20)"
+    repository.test_file(f"{mark}\ndef test_one(): ...\n{mark}\ndef test_two(): ...\n")
+    addresses = (
+        f"--tfserving-rest-url={served.endpoint.rest_url}",
+        f"--tfserving-grpc-target={served.endpoint.grpc_target}",
+    )
+    result = repository.run_here(*addresses, backend="remote")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*first call * (perhaps asked before);*", "*first call * (asked before);*"])
+
+
+def test_warm_up_of_the_models_other_signature_is_none(repository, examples):
+    shutil.copytree(examples / "keras_export" / "exports" / "keras_export" / "1", repository.path / "two" / "1")
+    file = repository.path / "two" / "1" / WARMUP_FILE
+    file.parent.mkdir()
+    with file.open("wb") as stream:
+        write_log(stream, [("two", "serve", {"measures": np.zeros((1, 4), "f4")}, None)])
+    mark = "@pytest.mark.tfserving_latency(p50='60s', requests=5, signature={!r})\n".format
+    repository.test_file(
+        f"{mark('serving_default')}def test_one(): ...\n{mark('serve')}def test_other(): ...\n", model="two"
+    )
+    result = repository.run_here()
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*first call * (no warm-up);*", "*first call * (1 warm-up request, asked before);*"])
+
+
 def test_measurements_of_workers_are_shown(repository):
-    for number in range(3):
-        repository.test_file("@pytest.mark.tfserving_latency(p50='60s', requests=20)\ndef test_latency(): ...\n")
+    for number, p50 in enumerate(("60s", "60s", "1ns")):
+        repository.test_file(f"@pytest.mark.tfserving_latency(p50={p50!r}, requests=20)\ndef test_latency(): ...\n")
         (repository.path / "test_model.py").rename(repository.path / f"test_{number}.py")
     result = repository.run("-n", "2")
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=2, failed=1)
     assert len(re.findall(r"^  latency half_plus_two over grpc: ", result.stdout.str(), re.MULTILINE)) == 3
+    result.stdout.fnmatch_lines("2 workers of pytest-xdist shared the machine; *")
 
 
 def test_nothing_else_starts_while_it_is_measured(repository):
     """The other model's server was started at the end of the collection, and would take a core."""
+    export(repository.path / "exports" / "slow" / "1")
+    write_warmup(repository.path / "exports" / "slow" / "1", "serving_default", x=1_000_000)  # a second, or more
     repository.test_file(
         """
 @pytest.mark.tfserving_latency(p50="60s", requests=10, warmup=0)
@@ -379,7 +425,7 @@ def test_latency(request, tfserving):
     run = tfserving._server.directory.parent
     servers = [directory for directory in run.iterdir() if directory.is_dir()]
     assert [(directory / "server.json").exists() for directory in servers] == [True, True]
-@pytest.mark.tfserving("exports/half_plus_two", isolated=True)
+@pytest.mark.tfserving("exports/slow", isolated=True)
 def test_other(tfserving): ...
 """
     )

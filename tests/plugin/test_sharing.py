@@ -114,7 +114,8 @@ def test_a_model_that_ends_the_server_takes_no_other_with_it(models):
     result.stdout.fnmatch_lines(["*test_b*", "*ended during the run: killed by SIGABRT*"])
 
 
-def test_the_others_share_again_where_a_model_has_ended_the_server(models):
+@pytest.mark.parametrize("arguments", [(), ("--tfserving-reuse=0.2",)], ids=["", "reuse"])
+def test_the_others_share_again_where_a_model_has_ended_the_server(models, arguments):
     """Each on a server of its own, thirty models would pay thirty starts for one that crashes."""
     shutil.copytree(EXPORTS / "aborting", models.path / "exports" / "aborting")
     aborting = "@pytest.mark.tfserving('exports/aborting')\n"
@@ -129,12 +130,58 @@ def test_the_others_share_again_where_a_model_has_ended_the_server(models):
         + f"{aborting}def test_b(tfserving_grpc): tfserving_grpc.predict(inputs={{'x': 1}})\n",
         model=None,
     )
-    result = models.run()
+    result = models.run(*arguments)
     result.assert_outcomes(passed=3, failed=2)
     assert "aborting and the 3 others are served apart" in result.stdout.str() + result.stderr.str()
     used = servers(models)
     assert used["test_one"] == used["test_two"] == used["test_three"]
     assert used["test_a"] != used["test_one"] != used["test_b"]
+
+
+def test_of_several_workers_each_ones_last_model_is_served_apart(models):
+    """Which of them has ended the server is not known; that all the others get one each would be twelve starts."""
+    shutil.copytree(EXPORTS / "aborting", models.path / "exports" / "aborting")
+    names = [f"model_{n}" for n in range(11)]
+    for name in names:
+        shutil.copytree(models.path / "exports" / "one", models.path / "exports" / name)
+    models.test_file(
+        HEAD
+        + "@pytest.mark.tfserving('exports/aborting')\n"
+        + "def test_a(tfserving_grpc): tfserving_grpc.predict(inputs={'x': 1})\n"
+        + "".join(
+            f"@pytest.mark.tfserving('exports/{name}')\n"
+            f"def test_{name}(tfserving_rest): tfserving_rest.predict(inputs={{'x': [1.0]}})\n"
+            for name in names
+        ),
+        model=None,
+    )
+    result = models.run("-n", "2")
+    failed = result.parseoutcomes()["failed"]
+    assert failed <= 2, "its own test, and that of the other worker at that moment"
+    assert len(set(servers(models).values())) <= 6, "all, those two alone, and the others; they may differ by a model"
+    assert (result.stdout.str() + result.stderr.str()).count(" others are served apart") == 1
+
+
+def test_a_server_that_answers_unavailable_is_waited_for_once(models):
+    (models.path / "conftest.py").write_text(
+        "from pytest_tfserving.served import Served\n"
+        "check_alive = Served.check_alive\n"
+        "def noted(served, doing='during the run', within=0.0):\n"
+        "    print('WITHIN', within)\n"
+        "    return check_alive(served, doing, within)\n"
+        "Served.check_alive = noted\n"
+    )
+    models.test_file(
+        "@pytest.mark.tfserving('exports/one')\n@pytest.mark.parametrize('n', range(3))\n"
+        "def test_it(tfserving, n): raise RuntimeError('UNAVAILABLE')\n"
+        "def test_all(tfserving_server):\n"
+        "    tfserving_server(models={'two': 'exports/two', 'three': 'exports/three'})\n"
+        "    raise RuntimeError('UNAVAILABLE')\n",
+        model=None,
+    )
+    result = models.run("-s")
+    result.assert_outcomes(failed=4)
+    assert [line for line in result.outlines if "WITHIN 1.0" in line] == ["WITHIN 1.0"] * 2, "one each server"
 
 
 def test_a_test_looks_once_whether_its_server_lives(models):

@@ -49,6 +49,28 @@ def test_what_names_no_command_ends_with_2_and_the_usage(capsys, arguments, firs
     assert err.endswith(cli.usage() + "\n")
 
 
+def test_ctrl_c_while_a_command_is_imported(capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "import_module", interrupted)
+    assert cli.main(["diff", "old", "new"]) == 130
+    assert capsys.readouterr() == ("", "pytest-tfserving diff: interrupted\n")
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["servers"]])
+def test_a_reader_that_goes_away_and_a_full_disk(arguments):
+    with subprocess.Popen([SCRIPT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as gone:
+        gone.stdout.close()
+        assert (gone.stderr.read(), gone.wait(30)) == ("", 0)
+    full = Path("/dev/full")
+    if full.exists():  # on Linux
+        with full.open("w") as stdout:
+            ended = subprocess.run([SCRIPT, *arguments], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+        said = f"pytest-tfserving {arguments[0]}: cannot read or write standard output: No space left on device\n"
+        assert (ended.returncode, ended.stderr) == (2, said)
+
+
 def test_the_usage_needs_nothing_heavy():
     code = "import sys; from pytest_tfserving import cli; cli.main(['--help']); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

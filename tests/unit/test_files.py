@@ -1,8 +1,11 @@
 """Files as they are written: whole or not at all. tests/unit/test_golden_store.py has what a failure leaves."""
 
+import errno
 from pathlib import Path
 
-from pytest_tfserving.files import shown, write_text
+import pytest
+
+from pytest_tfserving.files import replaced, shown, write_text
 
 
 def test_a_file_is_named_from_the_working_directory(tmp_path, monkeypatch):
@@ -32,3 +35,20 @@ def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
     file = tmp_path / f"{'n' * 250}.json"
     write_text(file, "text")
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path):
+    """Not the draft beside it, and a full disk names none."""
+    file = tmp_path / "absent" / "file.json"
+    with pytest.raises(FileNotFoundError) as raised:
+        write_text(file, "text")
+    assert raised.value.filename == str(file)
+
+    file = tmp_path / "file.json"
+    with pytest.raises(OSError, match="No space") as full, replaced(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert full.value.filename == str(file)
+    with pytest.raises(FileNotFoundError) as other, replaced(file):
+        (tmp_path / "another").read_bytes()
+    assert other.value.filename == str(tmp_path / "another")
+    assert not list(tmp_path.iterdir())

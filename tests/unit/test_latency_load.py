@@ -37,6 +37,12 @@ class TinyServer(ThreadingHTTPServer):
         self.most_under_way = 0
         self.lock = threading.Lock()
         self.answer: Callable[[int], int | None] = lambda number: 200
+        self.idle_s: float | None = None  # it closes a connection on which so long nothing came
+        self.has_closed = threading.Event()
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.has_closed.set()
 
     def sender(self, count: int = 1000) -> PreparedRest:
         """What sends requests of these numbers."""
@@ -51,6 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: TinyServer
 
     def setup(self) -> None:
+        self.timeout = self.server.idle_s
         super().setup()
         with self.server.lock:
             self.server.connections += 1
@@ -174,6 +181,16 @@ def test_a_load_ends_when_more_have_failed_than_may(server, load):
     samples = run_load(server.sender(), range(1000), load, most_errors=0)
     assert 1 <= samples.sent <= MOST_IN_FLIGHT
     assert len(samples.latencies) == 0
+
+
+def test_a_connection_that_the_server_has_closed_meanwhile_is_no_failed_request(server):
+    """TensorFlow Serving closes one after 50 s without a request (libevent's HTTP_READ_TIMEOUT)."""
+    server.idle_s = 0.05
+    send = server.sender()
+    assert not run_load(send, range(1), Load()).errors
+    assert server.has_closed.wait(20)
+    assert not run_load(send, range(1, 2), Load()).errors
+    assert (server.seen, server.connections) == ([0, 1], 2)
 
 
 def test_no_answer_is_an_error_and_the_next_request_has_a_connection_of_its_own(server):

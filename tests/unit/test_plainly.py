@@ -15,7 +15,6 @@ from pytest_tfserving.errors import SpecError
         (SpecError("a\x1b[2Jb"), 2, "a\\x1b[2Jb"),
         (FileExistsError(errno.EEXIST, "File exists", "x.toml"), 2, "cannot read or write x.toml: File exists"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "[Errno 28] No space left on device"),
-        (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
 def test_an_error_is_said_without_a_traceback(capsys, error, status, said):
