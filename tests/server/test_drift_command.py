@@ -189,7 +189,10 @@ def test_what_cannot_be_written_is_no_verdict(here):
     with Path("/dev/full").open("w") as full:
         process = start(here, "goldens", stdout=full)
         _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (2, "pytest-tfserving drift: cannot read or write standard output: No space left on device\n")
+    assert (process.returncode, err) == (
+        2,
+        "pytest-tfserving drift: cannot read or write standard output: No space left on device\n",
+    )
 
 
 @pytest.mark.parametrize("limit", ["-1", "nan", "much"])

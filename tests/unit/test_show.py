@@ -286,7 +286,9 @@ class TestProcess:
         with Path("/dev/full").open("w") as full:
             ended = start(MODELS / "versions", stdout=full)
         assert ended.returncode == 2
-        assert ended.stderr.splitlines() == ["pytest-tfserving show: cannot read or write standard output: No space left on device"]
+        assert ended.stderr.splitlines() == [
+            "pytest-tfserving show: cannot read or write standard output: No space left on device"
+        ]
 
     def test_a_terminal_without_the_characters(self, tmp_path):
         graph = tf.MetaGraphDef(meta_info_def=tf.MetaGraphDef.MetaInfoDef(tags=["größe"]))
