@@ -56,6 +56,7 @@ def container_of(engine):
 
 
 def serve(serving, path, **request):
+    """The served model. A test that ends its server asks for an isolated one: others share these."""
     [served] = serving.serve(ServeRequest((ModelRequest(Path(path)),), **request)).values()
     return served
 
@@ -98,23 +99,23 @@ def test_a_container_whose_model_does_not_load_fails_at_once_with_its_log(docker
 
 
 def test_a_container_that_is_killed_fails_what_follows_with_its_log(docker, container_of):
-    served = serve(docker, MODELS / "counter")
+    served = serve(docker, MODELS / "counter", isolated=True)
     container_of(served).kill()
     assert wait_until(lambda: (served._server.directory / "ended.json").exists(), 15)
     with pytest.raises(ServerDiedError, match=r"container exit status 137.*\nserver log"):
-        serve(docker, MODELS / "counter")
+        serve(docker, MODELS / "counter", isolated=True)
 
 
 def test_a_container_that_is_removed_is_said_to_be(docker, container_of):
-    served = serve(docker, MODELS / "dtypes")
+    served = serve(docker, MODELS / "dtypes", isolated=True)
     container_of(served).remove(force=True)
     assert wait_until(lambda: (served._server.directory / "ended.json").exists(), 15)
     with pytest.raises(ServerDiedError, match="the container was removed"):
-        serve(docker, MODELS / "dtypes")
+        serve(docker, MODELS / "dtypes", isolated=True)
 
 
 def test_a_keeper_that_is_asked_to_end_takes_its_container_along(docker, container_of):
-    served = serve(docker, MODELS / "multi_io")
+    served = serve(docker, MODELS / "multi_io", isolated=True)
     container = container_of(served)
     [keeper] = [p for p in processes_of(str(served._server.directory)) if "keeper" in " ".join(p.cmdline())]
     keeper.terminate()
@@ -154,7 +155,7 @@ def test_a_start_that_is_given_up_leaves_no_container(engine, image, tmp_path, m
 
 
 def test_a_removal_is_asked_for_again_where_the_engine_did_not_answer(docker, container_of, tmp_path):
-    served = serve(docker, MODELS / "keras_export")
+    served = serve(docker, MODELS / "keras_export", isolated=True)
     container = container_of(served)
     refused = iter([ConnectionRefusedError("restarting"), APIError("busy", response=None)])
 

@@ -297,7 +297,7 @@ def test_a_server_that_hangs_is_no_drift(here, endless, monkeypatch):
         with suppress(psutil.NoSuchProcess):
             server.kill()
     assert (process.returncode, out) == (2, "")
-    assert re.match("pytest-tfserving drift: DEADLINE_EXCEEDED over grpc .*: no answer within 1 s", err)
+    assert re.match("pytest-tfserving drift: DEADLINE_EXCEEDED over (grpc|rest) .*: no answer within 1 s", err)
 
 
 def test_a_server_that_dies_is_said_once(here, endless):

@@ -3,6 +3,7 @@
 import math
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_tfserving.errors import SpecError
 from pytest_tfserving.golden.comparators import elements, rows, whole
-from pytest_tfserving.golden.comparators.pair import round_up
+from pytest_tfserving.golden.comparators.custom import compare_custom
+from pytest_tfserving.golden.comparators.pair import Pair, round_up
 from pytest_tfserving.golden.comparators.ulps import ulps_between
 from pytest_tfserving.golden.compare import compare
 from pytest_tfserving.golden.output_rule import OutputRule, read_output_rule, read_output_rules
@@ -632,3 +634,19 @@ def test_a_tolerance_travels_as_plain_values():
     rules = {"y": read_output_rule("here", {"custom": "a.b:c", "differing": 0.5}, Path("/tests"))}
     for tolerance in (Tolerance(), Tolerance(0.5, 0.25, True, rules)):
         assert Tolerance.from_plain(asdict(tolerance)) == tolerance
+
+
+def test_a_function_of_ones_own_is_looked_for_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    """Two that have Python forget what it knows of sys.path forget the same entry, and one of them finds it gone."""
+    (tmp_path / "own_of_threads.py").write_text("def check(expected, served): return True\n")
+    for n in range(2000):
+        monkeypatch.setitem(sys.path_importer_cache, f"/gone/{n}.zip", None)
+    pair = Pair("y", "float32", np.zeros(1, "f4"), np.zeros(1, "f4"), 0.0, 0.0, False)
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(lambda _: compare_custom(pair, "own_of_threads:check", str(tmp_path)), range(8)))
+    finally:
+        sys.setswitchinterval(switch)
+    assert found == [None] * 8

@@ -16,7 +16,8 @@ from pytest_tfserving.errors import SpecError
 from pytest_tfserving.golden.comparators.pair import Pair
 from pytest_tfserving.golden.difference import Difference, Offender
 
-# Answers of a set are compared in several threads, which who writes such a function need not know.
+# Answers of a set are compared in several threads, which who writes such a function need not know. Nor may two of them
+# change sys.path and have Python forget what it knows of it (importlib.invalidate_caches) at a time.
 _one_call = Lock()
 
 
@@ -26,7 +27,8 @@ def compare_custom(pair: Pair, name: str, base: str) -> Difference | None:
 
     Raises SpecError where there is no such function, where it raises anything else, and where it gives something else.
     """
-    function = find_function(name, Path(base) if base else None)
+    with _one_call:
+        function = find_function(name, Path(base) if base else None)
     try:
         with _one_call:
             said = function(pair.expected.copy(), pair.served.copy())
