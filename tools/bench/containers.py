@@ -8,12 +8,10 @@ import json
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-from tools.bench import cold, first_verdict
+from tools.bench import cold
 
 _REQUEST = json.dumps({"instances": [1.0, 2.0, 5.0]})
 
@@ -33,10 +31,10 @@ def rows(rounds: int, image: str | None) -> Iterator[tuple[str, str, str, str, s
     first, bare = cold.Runs(), cold.Runs()
     for n in range(rounds + 1):  # in turns; the first of each fills caches
         seconds = docker_run(image)
-        verdict = seconds_to_first_verdict(ours)
-        if n:
-            bare.add(seconds, 0)
-            first.add(verdict, 0)
+        verdict = cold.look_inside(ours).first_verdict
+        if n and verdict:
+            bare.add(seconds)
+            first.add(verdict)
     yield (
         "the same, docker, to the first verdict",
         *cold.beside(first, bare, "`docker run` to the first answer"),
@@ -48,15 +46,6 @@ def rows(rounds: int, image: str | None) -> Iterator[tuple[str, str, str, str, s
         cold.run(second, environment)  # starts the container that all the others use
         [again] = cold.in_turns([second], rounds, environment)
     yield "the same, docker, second run with `--tfserving-reuse`", f"{again.seconds:.2f} s", "", "", "0.6 s"
-
-
-def seconds_to_first_verdict(command: Sequence[str]) -> float:
-    """Seconds from a pytest's start to the end of its first test."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "verdict")
-        begin = time.monotonic()
-        cold.run([*command, "-p", first_verdict.__name__], {first_verdict.FILE: str(file)})
-        return float(file.read_text()) - begin
 
 
 def docker_run(image: str) -> float:

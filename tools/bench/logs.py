@@ -5,12 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tools.bench.cold import EXPORT, PYTEST, run
+from tools.bench.cold import EXPORT, PYTEST, Inside, look_inside
 
 REQUESTS = 1_000
 VALUES = 128_000  # of each, in and out: 0.5 MB each way, and 1 GB of log
@@ -23,34 +21,34 @@ def rows() -> Iterator[Row]:
     """(what, measured, baseline, ratio or size, limit) of each figure, each of one run."""
     with tempfile.TemporaryDirectory() as directory:
         part = write_repository(Path(directory, "part"), REQUESTS // 10, VALUES)
-        _, before = replay(part)
+        before = replay(part).megabytes
         shutil.rmtree(part)
         large = write_repository(Path(directory, "large"), REQUESTS, VALUES)
         log = next(large.glob("*.tfrecord"))
         gigabytes, reading = log.stat().st_size / 1e9, seconds_to_read(log)
-        seconds, peak = replay(large)
+        whole = replay(large)
         shutil.rmtree(large)
         yield (
             f"a log of {gigabytes:.1f} GB, {REQUESTS:,} requests, replayed as one test over gRPC",
-            f"{seconds:.1f} s",
+            f"{whole.seconds:.1f} s",
             f"{reading:.2f} s plain reading of the file",
-            f"{seconds / reading:.0f}",
+            f"{whole.seconds / reading:.0f}",
             "30 s",
         )
         yield (
             "the same: peak memory of the pytest process",
-            f"{peak:.0f} MB",
+            f"{whole.megabytes:.0f} MB",
             f"{before:.0f} MB of a tenth of the log",
-            f"{peak - before:+.0f} MB",
+            f"{whole.megabytes - before:+.0f} MB",
             "+30 MB",
         )
         few, many = (write_repository(Path(directory, str(n)), n, 3) for n in (1, SMALL_REQUESTS))
-        (_, one), (seconds, peak) = replay(few, "--collect-only"), replay(many, "--collect-only")
+        one, all_of_them = replay(few, "--collect-only"), replay(many, "--collect-only")
         yield (
             f"a log of {SMALL_REQUESTS:,} small requests, listed: memory of each",
-            f"{peak:.0f} MB, {seconds:.1f} s",
-            f"{one:.0f} MB of one request",
-            f"{(peak - one) / SMALL_REQUESTS * 1e3:.1f} KB a request",
+            f"{all_of_them.megabytes:.0f} MB, {all_of_them.seconds:.1f} s",
+            f"{one.megabytes:.0f} MB of one request",
+            f"{(all_of_them.megabytes - one.megabytes) / SMALL_REQUESTS * 1e3:.1f} KB a request",
             "2 KB",
         )
 
@@ -81,17 +79,10 @@ def write_repository(directory: Path, requests: int, values: int) -> Path:
     return directory
 
 
-def replay(repository: Path, *options: str) -> tuple[float, float]:
-    """(seconds, peak resident megabytes) of a run of its tests."""
+def replay(repository: Path, *options: str) -> Inside:
+    """A run of its tests."""
     command = [*PYTEST, "--tfserving-backend=embedded", "--tfserving-transport=grpc", *options, str(repository)]
-    return run_from_a_small_process(command)
-
-
-def run_from_a_small_process(command: Sequence[str]) -> tuple[float, float]:
-    """As cold.run. The kernel counts the peak of who starts a process as its own, and other figures have made ours
-    large (exec_mmap in fs/exec.c)."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as small:
-        return small.submit(run, command, {}).result()
+    return look_inside(command)
 
 
 def seconds_to_read(file: Path, piece: int = 1 << 20) -> float:
