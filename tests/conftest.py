@@ -96,7 +96,10 @@ def serving(serving_of: Callable[..., Serving]) -> Serving:
 
 
 def processes_of(marker: str) -> list[psutil.Process]:
-    """The processes whose command line mentions `marker`, such as a run's directory."""
+    """The processes whose command line mentions `marker`, such as a run's directory.
+
+    `info["cmdline"]` has it as it was then; asked again, one that has ended meanwhile raises.
+    """
     found = []
     for process in psutil.process_iter(["cmdline"]):
         if any(marker in part for part in process.info["cmdline"] or ()) and process.pid != os.getpid():

@@ -117,7 +117,7 @@ def test_a_container_that_is_removed_is_said_to_be(docker, container_of):
 def test_a_keeper_that_is_asked_to_end_takes_its_container_along(docker, container_of):
     served = serve(docker, MODELS / "multi_io", isolated=True)
     container = container_of(served)
-    [keeper] = [p for p in processes_of(str(served._server.directory)) if "keeper" in " ".join(p.cmdline())]
+    [keeper] = [p for p in processes_of(str(served._server.directory)) if "keeper" in " ".join(p.info["cmdline"])]
     keeper.terminate()
     keeper.wait(30)
     with pytest.raises(NotFound):

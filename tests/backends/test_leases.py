@@ -87,7 +87,7 @@ def directory_of(server):
 
 def process_of(server, module="pytest_tfserving.server"):
     """The server's process; or its keeper's."""
-    [process] = [p for p in processes_of(str(directory_of(server))) if module in p.cmdline()]
+    [process] = [p for p in processes_of(str(directory_of(server))) if module in p.info["cmdline"]]
     return process
 
 
@@ -199,7 +199,7 @@ class TestEnd:
         server = server_of(spec, "one")
         [kept] = here.kept()
         assert kept.stop() is None
-        assert not [p for p in processes_of(str(here.root)) if "pytest_tfserving.server" in p.cmdline()]
+        assert not [p for p in processes_of(str(here.root)) if "pytest_tfserving.server" in p.info["cmdline"]]
         with pytest.raises(ServerDiedError, match=r"ended during the run: it was stopped \(pytest-tfserving servers"):
             server.check_alive("during the run")
         assert "Running gRPC ModelServer" in server.logs()

@@ -138,7 +138,7 @@ def test_what_killed_runs_leave_is_removed_and_nothing_else(tmp_path, monkeypatc
 def test_a_server_that_ends_by_itself_is_noticed(run):
     server = run.server(spec_of())
     server.wait_started(quiet)
-    [process] = [p for p in processes_of(str(run.directory)) if "pytest_tfserving.server" in p.cmdline()]
+    [process] = [p for p in processes_of(str(run.directory)) if "pytest_tfserving.server" in p.info["cmdline"]]
     process.kill()
     assert wait_until(lambda: (run.directory / spec_of().fingerprint / keeper.ENDED).exists(), 5)
     with pytest.raises(Exception, match="ended while testing: killed by SIGKILL\nserver log"):
@@ -175,7 +175,7 @@ def test_a_start_whose_keeper_ends_is_not_waited_for(run, tmp_path, end):
     server = run.server(spec_of(program=str(program)))
     assert wait_until((tmp_path / "begun").exists)
     [keeper_process] = [
-        p for p in processes_of(str(run.directory)) if "pytest_tfserving.backends.keeper" in p.cmdline()
+        p for p in processes_of(str(run.directory)) if "pytest_tfserving.backends.keeper" in p.info["cmdline"]
     ]
     end(keeper_process)
     with pytest.raises(StartupError, match="the start of the embedded server was given up: its keeper has ended"):

@@ -25,7 +25,7 @@ def wait_for_run(process):
 
 
 def servers(run):
-    return [p for p in processes_of(str(run)) if "pytest_tfserving.server" in p.cmdline()]
+    return [p for p in processes_of(str(run)) if "pytest_tfserving.server" in p.info["cmdline"]]
 
 
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda s: s.name)
@@ -124,7 +124,7 @@ def test_a_server_that_dies_fails_what_follows_at_once_with_its_log(repository):
         "import os, signal\n"
         "from tests.conftest import processes_of\n"
         "def test_kill(tfserving):\n"
-        "    [server] = [p for p in processes_of(str(tfserving._server.directory)) if 'pytest_tfserving.server' in p.cmdline()]\n"
+        "    [server] = [p for p in processes_of(str(tfserving._server.directory)) if 'pytest_tfserving.server' in p.info['cmdline']]\n"
         "    server.kill(); server.wait(10)\n"
         "    tfserving.rest.predict(inputs={'x': [1.0]})\n"
         "def test_after(tfserving): ...\n"

@@ -154,7 +154,7 @@ def test_a_server_that_was_killed_is_started_again(repository, leases):
     repository.test_file(PREDICTS)
     repository.run(REUSE).assert_outcomes(passed=1)
     [kept] = leases.kept()
-    [server] = [p for p in processes_of(str(kept.directory)) if "pytest_tfserving.server" in p.cmdline()]
+    [server] = [p for p in processes_of(str(kept.directory)) if "pytest_tfserving.server" in p.info["cmdline"]]
     server.kill()
     result = repository.run(REUSE)
     result.assert_outcomes(passed=1)
@@ -276,7 +276,7 @@ class TestServers:
         assert (run.returncode, run.stderr) == (2, "pytest-tfserving servers: no server nothing\n")
         run = servers("--stop", document["id"])
         assert (run.returncode, run.stdout) == (0, f"{document['id']}: stopped\n")
-        assert not [p for p in processes_of(document["directory"]) if "pytest_tfserving.server" in p.cmdline()]
+        assert not [p for p in processes_of(document["directory"]) if "pytest_tfserving.server" in p.info["cmdline"]]
         assert servers().stdout == "no servers\n"
 
     def test_one_that_is_used_is_stopped_too_and_its_run_says_why(self, repository, servers):

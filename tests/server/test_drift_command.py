@@ -259,7 +259,7 @@ def run_of(here):
 
 
 def servers_of(run):
-    return [one for one in processes_of(str(run)) if "pytest_tfserving.server" in one.cmdline()]
+    return [one for one in processes_of(str(run)) if "pytest_tfserving.server" in one.info["cmdline"]]
 
 
 @pytest.fixture
